@@ -1,0 +1,153 @@
+// The public API of attend: load a model, run it, or submit requests from many threads.
+//
+//   attend::Model model = attend::Model::load("opus-mt-en-de");
+//   std::string german = model.run("Where is the station?").text();
+//
+// A Model is a cheap handle to one loaded, immutable model and its scheduler; every function may be called
+// from several threads at once. Requests that are in flight together share batches; what a request returns
+// never depends on what else runs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attend/dtype.h"
+#include "attend/error.h"
+#include "attend/generation_config.h"
+#include "attend/tensor.h"
+
+namespace attend {
+
+class Tokenizer;
+
+struct LoadOptions {
+  int threads = 0;                     // 0: the processors this process may use
+  std::string dtype = "auto";          // auto | f32 | bf16 | int8
+  std::uint64_t max_memory_bytes = 0;  // weights, cache and arena; 0: what the machine has free
+  bool check_tensors = false;          // refuse weights that hold NaN or infinity
+  // Called while weights are read and packed, with the fraction done in [0, 1].
+  std::function<void(double)> progress;
+};
+
+// What a checkpoint is.
+struct ModelInfo {
+  std::string architecture;          // "MarianMTModel", as config.json names it
+  std::string model_type;            // "marian"
+  std::string task;                  // the default one, by its Hugging Face name: "translation"
+  std::vector<std::string> tasks;    // every task this checkpoint can do
+  std::string dtype;                 // of the computation: "f32"
+  std::string instruction_set;       // "AVX2"
+  int threads = 1;
+  std::int64_t parameters = 0;       // elements of all tensors, tied ones once
+  std::int64_t max_input_tokens = 0; // 0: no limit
+  std::int64_t vocab_size = 0;
+  std::uint64_t weights_bytes = 0;   // in memory, packed
+  std::uint64_t weights_file_bytes = 0;
+  std::uint64_t cache_bytes_per_token = 0;
+  double load_ms = 0;
+};
+
+// One input: text, or ids that replace tokenization (nothing is added to them).
+struct Input {
+  std::string text;
+  std::optional<std::string> pair;
+  std::optional<std::vector<std::int32_t>> ids;
+  std::vector<std::int32_t> type_ids;
+};
+
+// A token as it is produced. `text` is the new piece of the decoded text; it may be empty while a character
+// is incomplete. Beam search streams nothing before it is done.
+struct TokenEvent {
+  std::int32_t id = 0;
+  std::string text;
+};
+
+// A node's value, for dumps and probes: rows in the order of the tokens, batch dimension dropped.
+struct NodeValue {
+  std::string_view node;
+  const Tensor& value;
+};
+
+struct Request {
+  Input input;
+  // The checkpoint's defaults when not given; start from Model::generation() to change single options.
+  std::optional<GenerationConfig> generation;
+  // Both are called from the scheduler's thread and must not block.
+  std::function<void(const TokenEvent&)> on_token;
+  std::function<void(const NodeValue&)> on_node;
+};
+
+struct GeneratedSequence {
+  std::vector<std::int32_t> output_ids;  // no prompt, no start token; the end token when it was generated
+  std::string text;                      // empty without a tokenizer
+  std::optional<double> score;           // beams: transformers' sequences_scores
+  std::vector<float> logprobs;           // per output id, when asked for
+};
+
+struct Timing {
+  double queue_ms = 0;    // waiting for the first step
+  double encode_ms = 0;   // encoder or prompt
+  double decode_ms = 0;   // from the first token to the last
+  double total_ms = 0;
+  std::int64_t input_tokens = 0;
+  std::int64_t output_tokens = 0;
+};
+
+struct Result {
+  std::vector<GeneratedSequence> sequences;  // best first
+  Timing timing;
+  std::optional<Error> error;  // then the rest is empty
+
+  // The best sequence's text; throws the error when there is one.
+  const std::string& text() const;
+};
+
+// A request under way. Dropping it does not cancel the request.
+class Ticket {
+ public:
+  // Blocks until the request is done. A cancelled request has the error CANCELLED.
+  Result wait();
+  bool done() const;
+  // Takes effect before the next step; other requests are not disturbed.
+  void cancel();
+
+ private:
+  friend class Model;
+  struct State;
+  explicit Ticket(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+class Model {
+ public:
+  // Throws Error with every issue found in the directory at once.
+  static Model load(const std::filesystem::path& directory, const LoadOptions& options = {});
+
+  const ModelInfo& info() const;
+  // The checkpoint's generation options: generation_config.json, else config.json, else the defaults.
+  const GenerationConfig& generation() const;
+  // Null when the directory has no tokenizer.
+  const Tokenizer* tokenizer() const;
+
+  // Runs one text to the end; throws Error.
+  Result run(std::string_view text) const;
+  Result run(Request request) const;
+  // Results in the order of the requests; a request that fails has its error in its result.
+  std::vector<Result> run(std::vector<Request> requests) const;
+  // Returns at once.
+  Ticket submit(Request request, std::function<void(const Result&)> on_done = {}) const;
+
+ private:
+  struct Impl;
+  explicit Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace attend
