@@ -10,9 +10,9 @@ namespace attend {
 
 // When beam search may stop (transformers' early_stopping).
 enum class EarlyStopping {
-  no,      // a heuristic: stop when the best running beam cannot beat the worst finished one
-  yes,     // as soon as num_beams hypotheses are finished
-  never,   // only when no running beam can become better under any length
+  no,     // a heuristic: stop when the best running beam cannot beat the worst finished one
+  yes,    // as soon as num_beams hypotheses are finished
+  never,  // only when no running beam can become better under any length
 };
 
 struct GenerationConfig {
