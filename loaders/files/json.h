@@ -109,7 +109,9 @@ struct JsonKinds {
 struct JsonLimits {
   std::uint64_t max_bytes = 0;
   int max_depth = 32;
-  std::size_t max_root_members = SIZE_MAX;
+  std::size_t max_root_members = SIZE_MAX;  // kinds.count
+  std::size_t max_values = 8U << 20U;       // of all kinds, which bounds the memory; kinds.size
+  std::uint64_t text_offset = 0;            // of the text in its file, added to the offsets in messages
   JsonKinds kinds;
 };
 

@@ -108,6 +108,9 @@ class JsonBuilder {
     return true;
   }
   bool add(const JsonValue& value) {
+    if (++values_ > limits_.max_values) {
+      return stop(limits_.kinds.size, fmt::format("more than {} values", limits_.max_values));
+    }
     if (frames_.empty()) {
       document_.root_ = value;
       root_complete_ = true;
@@ -130,6 +133,7 @@ class JsonBuilder {
   std::vector<Frame> frames_;
   std::vector<JsonMember> members_;
   std::vector<JsonValue> elements_;
+  std::size_t values_ = 0;
   bool root_complete_ = false;
   Fault fault_;
   std::size_t error_position_ = 0;
@@ -242,13 +246,13 @@ bool JsonBuilder::parse_error(std::size_t position, const std::string&,
 
 namespace {
 
-std::string position_text(std::string_view text, std::size_t offset) {
+std::string position_text(std::string_view text, std::size_t offset, const JsonLimits& limits) {
   offset = std::min(offset, text.size());
   const std::string_view before = text.substr(0, offset);
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const std::size_t line_start = before.rfind('\n');
   const std::size_t column = offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1;
-  return fmt::format("offset {} (line {}, column {})", offset, line, column);
+  return fmt::format("offset {} (line {}, column {})", limits.text_offset + offset, line, column);
 }
 
 [[noreturn]] void refuse(const std::string& kind, std::string_view where, std::string message) {
@@ -309,23 +313,25 @@ std::size_t find_lone_surrogate(std::string_view read) {
     const std::size_t invalid = find_invalid_utf8(text.substr(0, std::min(text.size(), offset + 4)));
     if (invalid <= offset && find_invalid_utf8(text.substr(invalid, 4)) == 0) {
       refuse(limits.kinds.utf8, where,
-             fmt::format("{}: byte 0x{:02X} is not valid UTF-8", position_text(text, invalid),
+             fmt::format("{}: byte 0x{:02X} is not valid UTF-8", position_text(text, invalid, limits),
                          static_cast<unsigned char>(text[invalid])));
     }
     const std::size_t surrogate = find_lone_surrogate(read);
     if (surrogate != std::string_view::npos) {
       refuse(limits.kinds.utf8, where,
              fmt::format("{}: {} is half of a surrogate pair and stands for no character",
-                         position_text(text, surrogate), text.substr(surrogate, 6)));
+                         position_text(text, surrogate, limits), text.substr(surrogate, 6)));
     }
   }
   if (offset >= text.size()) {
     refuse(*fault.kind, where,
-           fmt::format("the text ends too early, at {}: {}", position_text(text, offset), fault.message));
+           fmt::format("the text ends too early, at {}: {}", position_text(text, offset, limits),
+                       fault.message));
   }
   refuse(*fault.kind, where,
-         builder.complete() ? fmt::format("{}: data after the JSON value", position_text(text, offset))
-                            : fmt::format("{}: {}", position_text(text, offset), fault.message));
+         builder.complete()
+             ? fmt::format("{}: data after the JSON value", position_text(text, offset, limits))
+             : fmt::format("{}: {}", position_text(text, offset, limits), fault.message));
 }
 
 }  // namespace
@@ -347,7 +353,7 @@ JsonDocument parse_json(std::string_view text, const JsonLimits& limits, std::st
   const bool parsed = nlohmann::json::sax_parse(head.data(), head.data() + head.size(), &builder);
   if (nul != std::string_view::npos && (parsed || builder.error_position() > nul)) {
     refuse(parsed ? limits.kinds.trailing : limits.kinds.syntax, where,
-           fmt::format("{}: a NUL byte", position_text(text, nul)));
+           fmt::format("{}: a NUL byte", position_text(text, nul, limits)));
   }
   if (!parsed) refuse_parsed(builder, text, limits, where);
   return builder.take();
