@@ -33,7 +33,13 @@ def logits_row(model, key, last, position):
     h = 0
     for value in (model["seed"], key, last, position % model["period"]):
         h = mix(h, value)
-    row = [((mix(h, t) & 0xFFFFF) / 131072.0 - 4.0) * model["scale"] for t in range(model["vocab_size"])]
+    # Without a little that depends on the position, sequences with the same pairs of tokens in another order would
+    # have exactly equal scores.
+    noise = mix(h, position + 1000003)
+    row = [
+        ((mix(h, t) & 0xFFFFF) / 131072.0 - 4.0 + (mix(noise, t) & 0xFF) / 16384.0) * model["scale"]
+        for t in range(model["vocab_size"])
+    ]
     for token in model["eos"]:
         row[token] += model["eos_bias"] + model["eos_growth"] * position
     return row

@@ -34,9 +34,10 @@ class HashModel {
     hash = mix(hash, static_cast<std::uint32_t>(key));
     hash = mix(hash, static_cast<std::uint32_t>(input_ids.back()));
     hash = mix(hash, static_cast<std::uint32_t>(position) % period_);
+    const std::uint32_t noise = mix(hash, static_cast<std::uint32_t>(position) + 1000003);
     std::vector<double> row(vocab_size_);
-    for (std::size_t t = 0; t < vocab_size_; ++t) {
-      row[t] = ((mix(hash, static_cast<std::uint32_t>(t)) & 0xFFFFF) / 131072.0 - 4.0) * scale_;
+    for (std::uint32_t t = 0; t < vocab_size_; ++t) {
+      row[t] = ((mix(hash, t) & 0xFFFFF) / 131072.0 - 4.0 + (mix(noise, t) & 0xFF) / 16384.0) * scale_;
     }
     for (const std::size_t t : eos_) row[t] += eos_bias_ + eos_growth_ * static_cast<double>(position);
     return {row.begin(), row.end()};
