@@ -20,7 +20,7 @@ struct GenerationConfig {
   // the `new` variants and included in the others; decoder-only models count the prompt in the others.
   std::optional<std::int32_t> max_new_tokens;
   std::optional<std::int32_t> min_new_tokens;
-  std::int32_t max_length = 20;
+  std::optional<std::int32_t> max_length;  // without any: 20 new tokens
   std::int32_t min_length = 0;
   std::vector<std::string> stop;  // stop strings
 
