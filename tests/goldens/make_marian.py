@@ -239,7 +239,7 @@ OLD_CONFIG = {
 def make_old(model, inputs, name, zip_form):
     """The weights of marian-tiny as published years ago: a pickle, settings of generation in config.json."""
     directory = prepare(name)
-    state = {key: value.detach() for key, value in model.state_dict().items()}
+    state = model.state_dict()  # an OrderedDict with a _metadata attribute, as published files hold it
     assert "model.encoder.embed_positions.weight" in state and "lm_head.weight" in state
     torch.save(state, directory / "pytorch_model.bin", _use_new_zipfile_serialization=zip_form)
     config = model.config.to_dict()
