@@ -1,8 +1,6 @@
 # What the tests share: Catch2, and how a test binary is made known to ctest.
 
-if(NOT DEFINED Catch2_DIR OR NOT Catch2_DIR)
-  find_package(Catch2 3 QUIET)
-endif()
+find_package(Catch2 3 QUIET)
 if(NOT TARGET Catch2::Catch2WithMain)
   message(STATUS "Catch2 3 is not installed: fetching v3.7.1")
   FetchContent_Declare(Catch2 GIT_REPOSITORY https://github.com/catchorg/Catch2 GIT_TAG v3.7.1 GIT_SHALLOW TRUE)
