@@ -69,7 +69,8 @@ std::vector<std::string> Options::checked(const std::vector<std::string>& argume
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& word = arguments[i];
     if (word == "--") {
-      positional.insert(positional.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1, arguments.end());
+      positional.insert(positional.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                        arguments.end());
       break;
     }
     if (word.size() < 2 || word[0] != '-') {
@@ -79,8 +80,8 @@ std::vector<std::string> Options::checked(const std::vector<std::string>& argume
     const std::size_t equals = word.find('=');
     const std::string name = word == "-h" ? "help" : word.starts_with("--") ? word.substr(2, equals - 2) : "";
     const OptionSpec* spec = find(name);
-    if (spec == nullptr && name != "help") {
-      std::vector<std::string> known{"help"};
+    if (spec == nullptr) {
+      std::vector<std::string> known;
       for (const Group& group : groups_) {
         for (const OptionSpec& each : group.specs) known.push_back(each.name);
       }
@@ -92,17 +93,17 @@ std::vector<std::string> Options::checked(const std::vector<std::string>& argume
     }
     const bool has_value = equals != std::string::npos;
     const bool last = i + 1 == arguments.size();
-    const OptionKind kind = spec == nullptr ? OptionKind::flag : spec->kind;
-    if (kind == OptionKind::flag) {
+    if (spec->kind == OptionKind::flag) {
       if (has_value) throw usage_error("OPTION_VALUE", "--" + name, "this option takes no value");
       options.push_back("--" + name);
     } else if (has_value) {
       options.push_back(word);
-    } else if (kind == OptionKind::toggle) {
+    } else if (spec->kind == OptionKind::toggle) {
       const bool given = !last && (arguments[i + 1] == "true" || arguments[i + 1] == "false");
       options.push_back("--" + name + "=" + (given ? arguments[++i] : "true"));
     } else if (last) {
-      throw usage_error("OPTION_VALUE", "--" + name, "this option needs a value: --" + name + " " + spec->value_name);
+      throw usage_error("OPTION_VALUE", "--" + name,
+                        "this option needs a value: --" + name + " " + spec->value_name);
     } else {
       options.push_back("--" + name + "=" + arguments[++i]);
     }
@@ -114,7 +115,6 @@ std::vector<std::string> Options::checked(const std::vector<std::string>& argume
 
 bool Options::parse(const std::vector<std::string>& arguments) {
   cxxopts::Options parser("attend");
-  parser.add_options()("help", "");
   parser.add_options()("positional", "", cxxopts::value<std::vector<std::string>>());
   for (const Group& group : groups_) {
     for (const OptionSpec& spec : group.specs) {
@@ -142,7 +142,9 @@ bool Options::parse(const std::vector<std::string>& arguments) {
   return true;
 }
 
-bool Options::has(const std::string& name) const { return parsed_->result.count(name) > 0; }
+bool Options::has(const std::string& name) const {
+  return parsed_->result.count(name) > 0;
+}
 
 bool Options::flag(const std::string& name) const {
   const OptionSpec* spec = find(name);
@@ -179,8 +181,9 @@ std::optional<double> Options::number(const std::string& name, double minimum, d
   if (!value) return std::nullopt;
   const std::optional<double> parsed = parse_number<double>(*value);
   if (!parsed || !(*parsed >= minimum && *parsed <= maximum)) {
-    const std::string expected = std::isinf(maximum) ? fmt::format("a number of at least {}", minimum)
-                                                     : fmt::format("a number from {} to {}", minimum, maximum);
+    const std::string expected = std::isinf(maximum)
+                                     ? fmt::format("a number of at least {}", minimum)
+                                     : fmt::format("a number from {} to {}", minimum, maximum);
     throw bad_value(name, std::isinf(minimum) ? "a number" : expected, *value);
   }
   return parsed;

@@ -43,7 +43,8 @@ class Options {
   std::optional<std::string> text(const std::string& name) const;
   std::vector<std::string> list(const std::string& name) const;
   // Throw a usage Error that names the option, the range and what was found.
-  std::optional<std::int64_t> integer(const std::string& name, std::int64_t minimum, std::int64_t maximum) const;
+  std::optional<std::int64_t> integer(const std::string& name, std::int64_t minimum,
+                                      std::int64_t maximum) const;
   std::optional<double> number(const std::string& name, double minimum, double maximum) const;
 
   std::string help() const;
