@@ -11,7 +11,7 @@
 #include "attend/generation_config.h"
 #include "engine/graph/graph.h"
 #include "engine/model/checkpoint.h"
-#include "engine/model/tokenizer.h"
+#include "attend/tokenizer.h"
 
 namespace attend {
 

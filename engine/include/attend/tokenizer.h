@@ -21,6 +21,9 @@ struct Encoding {
   std::vector<std::int32_t> type_ids;
   // 0 for the first text, 1 for the second, -1 for special tokens that were added.
   std::vector<std::int32_t> sequence_ids;
+  // Which word of its text, as the pre-tokenizer splits it, a token is part of, counted from 0 in each text;
+  // -1 for tokens that were added. Empty when the tokenizer does not split into words.
+  std::vector<std::int32_t> word_ids;
   // Further windows when truncation with a stride was asked for.
   std::vector<Encoding> overflowing;
 };
@@ -41,6 +44,11 @@ struct EncodeOptions {
   bool as_target = false;
 };
 
+// Ids of the tokens that tokenizer_config.json and special_tokens_map.json give a role.
+struct SpecialTokenIds {
+  std::optional<std::int32_t> bos, eos, unk, sep, pad, cls, mask;
+};
+
 // Immutable after loading; all functions may be called from several threads at once.
 class Tokenizer {
  public:
@@ -56,6 +64,19 @@ class Tokenizer {
   // Largest id plus one.
   virtual std::int32_t vocab_size() const = 0;
   virtual bool is_special(std::int32_t id) const = 0;
+  virtual SpecialTokenIds special_token_ids() const { return {}; }
+  // What tokens that continue a word begin with ("##" for WordPiece); empty when nothing marks them.
+  virtual std::string continuing_subword_prefix() const { return {}; }
+  // The decoder of tokenizer.json alone, applied to tokens: no special tokens dropped, no spaces cleaned up.
+  // Tokens joined by spaces when there is no decoder.
+  virtual std::string convert_tokens_to_string(std::span<const std::string> tokens) const {
+    std::string text;
+    for (const std::string& token : tokens) {
+      if (!text.empty()) text += ' ';
+      text += token;
+    }
+    return text;
+  }
   // Limit of tokenizer_config.json's model_max_length, where it has one.
   virtual std::optional<std::int32_t> model_max_length() const { return std::nullopt; }
   // Component names from the first to the last, for `inspect`.
