@@ -42,8 +42,8 @@ struct Linear {
   std::int64_t out = 0;
   bool bias = false;
   Act act = Act::none;
-  std::string weight_tensor;  // full tensor names where they are not NAME.weight and NAME.bias
-  std::string bias_tensor;
+  std::string weight_tensor{};  // full tensor names where they are not NAME.weight and NAME.bias
+  std::string bias_tensor{};
   bool transposed = false;  // stored [in, out], as GPT-2's Conv1D
   float softcap = 0.0F;     // y = cap * tanh(y / cap), when not 0
   float scale = 1.0F;       // y * scale, before the cap
@@ -52,7 +52,7 @@ struct Linear {
 // Rotary positions (arXiv:2104.09864): pairs (i, i + dims/2), or (2i, 2i + 1) when interleaved.
 struct Rope {
   std::int64_t dims = 0;        // rotated elements of each head, the first ones
-  std::vector<float> inv_freq;  // [dims / 2]
+  std::vector<float> inv_freq{};  // [dims / 2]
   float scale = 1.0F;           // of cosines and sines (YaRN's attention factor)
   bool interleaved = false;
   // rope_type dynamic: frequencies for a sequence longer than `dynamic_from` tokens grow with its length;
@@ -68,11 +68,11 @@ enum class Mask : std::uint8_t { none, causal };
 // Names of the projections, relative to the layer. `qkv` names one fused tensor instead of three, its rows in
 // the order queries, keys, values (GPT-2, Phi-3).
 struct Projections {
-  std::string q;
-  std::string k;
-  std::string v;
-  std::string out;
-  std::string qkv;
+  std::string q{};
+  std::string k{};
+  std::string v{};
+  std::string out{};
+  std::string qkv{};
   bool bias = true;  // of q, k, v
   bool out_bias = true;
   bool transposed = false;
@@ -81,7 +81,7 @@ struct Projections {
 
 // Multi-head attention (Vaswani et al. 2017); grouped queries when kv_heads < heads (arXiv:2305.13245).
 struct Attention {
-  Projections proj;
+  Projections proj{};
   std::int64_t heads = 1;
   std::int64_t kv_heads = 0;  // 0: as many as heads
   std::int64_t head_dim = 0;  // 0: D / heads
@@ -89,11 +89,11 @@ struct Attention {
   Mask mask = Mask::none;
   std::int64_t window = 0;  // keys a query may see, itself included (both ways without a causal mask); 0: all
   float softcap = 0.0F;     // scores = cap * tanh(scores / cap), when not 0
-  std::optional<Rope> rope;
+  std::optional<Rope> rope{};
   // Normalisation of each head's queries and keys before the rotation (Qwen3), by name relative to the layer.
-  std::string q_norm;
-  std::string k_norm;
-  Norm qk_norm;
+  std::string q_norm{};
+  std::string k_norm{};
+  Norm qk_norm{};
 
   std::int64_t kv_heads_or_heads() const { return kv_heads == 0 ? heads : kv_heads; }
 };
@@ -110,8 +110,8 @@ struct FeedForward {
   std::int64_t hidden = 0;
   std::string up = "fc1";
   std::string down = "fc2";
-  std::string gate;     // empty: no gate
-  std::string gate_up;  // one fused tensor, gate rows first; empty: separate
+  std::string gate{};     // empty: no gate
+  std::string gate_up{};  // one fused tensor, gate rows first; empty: separate
   Act act = Act::gelu;
   bool bias = true;
   bool transposed = false;
