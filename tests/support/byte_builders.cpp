@@ -1,5 +1,6 @@
 #include "tests/support/byte_builders.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -21,7 +22,9 @@ std::string read_bytes(const std::filesystem::path& path) {
 
 std::string little_endian(std::uint64_t value, std::size_t size) {
   std::string out(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(value >> (8 * i) & 0xFFU);
+  for (std::size_t i = 0; i < std::min<std::size_t>(size, 8); ++i) {
+    out[i] = static_cast<char>(value >> (8 * i) & 0xFFU);
+  }
   return out;
 }
 
