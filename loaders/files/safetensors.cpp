@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "attend/error.h"
@@ -338,7 +339,7 @@ TensorListing read_safetensors_header(const File& file) {
     }
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    return std::tie(a.begin, a.end, a.tensor.info.name) < std::tie(b.begin, b.end, b.tensor.info.name);
   });
   check_layout(entries, where, data_begin, file.size_bytes() - data_begin);
   header.tensors.reserve(entries.size());
