@@ -94,6 +94,14 @@ void BeamSearch::keep_best(std::size_t row, float running_score, std::span<const
 
 std::span<const BeamMove> BeamSearch::advance() {
   gather_candidates();
+  if (candidates_.empty()) {
+    if (std::none_of(finished_.begin(), finished_.end(), [](const Finished& f) { return f.finished; })) {
+      throw no_token_left();
+    }
+    moves_.clear();
+    done_ = true;
+    return moves_;
+  }
   update_finished();
   const bool all_stop =
       std::all_of(candidates_.begin(), candidates_.end(), [](const Candidate& c) { return c.stops; });

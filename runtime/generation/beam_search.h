@@ -66,11 +66,11 @@ class BeamSearch {
   void score(int row, std::span<const float> logits, SamplerScratch& scratch);
 
   // After all rows were scored: the beams of the next step. Meaningless once done().
-  // Throws Error NO_TOKEN_LEFT when the rules forbid every token of every beam.
+  // Throws Error NO_TOKEN_LEFT when the rules forbid every token of every beam and nothing has finished.
   std::span<const BeamMove> advance();
 
   bool done() const { return done_; }
-  // num_return_sequences of them, best first; after done().
+  // num_return_sequences of them, best first; after done(). One that the rules left no token for is empty.
   std::vector<Hypothesis> hypotheses() const;
 
  private:

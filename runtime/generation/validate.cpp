@@ -88,8 +88,9 @@ void check_search(const GenerationConfig& c, std::int64_t vocab_size, Findings& 
       std::max<std::int64_t>(2, 1 + static_cast<std::int64_t>(c.eos_token_id.size()));
   if (c.num_beams > 1 && per_beam > vocab_size) {
     findings.conflict(
-        "num_beams", fmt::format("beam search looks at {} tokens a beam, but the vocabulary has {}", per_beam,
-                                 vocab_size));
+        "num_beams",
+        fmt::format("beam search (num_beams) looks at {} tokens a beam, but the vocabulary has {}", per_beam,
+                    vocab_size));
   }
   findings.integer("top_logprobs", c.top_logprobs, 0, kMostLogprobs);
 }

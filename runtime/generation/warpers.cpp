@@ -51,9 +51,7 @@ float nucleus_threshold(std::span<const float> scores, double top_p, std::size_t
 }
 
 void keep_top_p(double top_p, double total, std::size_t min_count, std::vector<ScoredToken>& kept) {
-  std::sort(kept.begin(), kept.end(), [](const ScoredToken& a, const ScoredToken& b) {
-    return a.score > b.score || (a.score == b.score && a.token > b.token);
-  });
+  std::sort(kept.begin(), kept.end());
   const float max = kept.empty() ? 0.0f : kept.front().score;
   double before = 0.0;
   std::size_t count = 0;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Records what transformers generates, greedily and with beam search, for many combinations of options.
+"""Records what transformers generates, greedily and with beam search, and the distributions it samples from, for
+many combinations of options.
 
     python tests/goldens/make_generation.py            # rewrites tests/goldens/generation/*.json
 
@@ -40,6 +41,7 @@ def logits_row(model, key, last, position):
         ((mix(h, t) & 0xFFFFF) / 131072.0 - 4.0 + (mix(noise, t) & 0xFF) / 16384.0) * model["scale"]
         for t in range(model["vocab_size"])
     ]
+    row[0] -= 64.0  # padding, which is not chosen unless nothing else is left
     for token in model["eos"]:
         row[token] += model["eos_bias"] + model["eos_growth"] * position
     return row
@@ -198,6 +200,53 @@ def record(rng, beams):
     }
 
 
+def usable(case):
+    """Not where the rules forbid every token, which leaves transformers with arbitrary ones (attend refuses)."""
+    flat = [r for item in case["results"] for r in item]
+    return all(r.get("score", 0.0) > -1e6 for r in flat) and not any(0 in r["ids"] for r in flat)
+
+
+def record_usable(rng, beams):
+    while not usable(case := record(rng, beams)):
+        pass
+    return case
+
+
+def random_warpers(rng):
+    options = {"top_k": rng.choice([0, 1, 3, 10, 50])}
+    if rng.random() < 0.5:
+        options["temperature"] = rng.choice([0.3, 0.7, 1.5])
+    if rng.random() < 0.5:
+        options["top_p"] = rng.choice([0.05, 0.4, 0.8, 0.95])
+    if rng.random() < 0.3:
+        options["min_p"] = rng.choice([0.0, 0.02, 0.2, 1.0])
+    if rng.random() < 0.3:
+        options["typical_p"] = rng.choice([0.1, 0.5, 0.9])
+    if rng.random() < 0.3:
+        options["num_beams"] = 2
+    return options
+
+
+def record_warped(rng):
+    """The distribution that sampling draws from, for one row of logits."""
+    model = random_model(rng)
+    options = random_warpers(rng)
+    last = rng.randrange(2, model["vocab_size"])
+    ties = rng.random() < 0.3
+    row = logits_row(model, last, last, 1)
+    if ties:
+        row = [round(2.0 * x) / 2.0 for x in row]
+    hash_model = HashModel(HashConfig(vocab_size=model["vocab_size"]), model)
+    config = GenerationConfig(**options, do_sample=True, eos_token_id=model["eos"], pad_token_id=0)
+    config = hash_model._prepare_generation_config(config)[0]
+    hash_model._prepare_special_tokens(config)
+    warpers = hash_model._get_logits_processor(config, input_ids_seq_length=1)
+    scores = warpers(torch.tensor([[last]]), torch.tensor([row], dtype=torch.float64).to(torch.float32))
+    probabilities = scores.softmax(-1)[0].tolist()
+    kept = [[t, round(p, 7)] for t, p in enumerate(probabilities) if scores[0, t] > -float("inf")]
+    return {"model": model, "last": last, "ties": ties, "options": options, "probabilities": kept}
+
+
 def write(path, seed, cases):
     header = {"transformers": transformers.__version__, "torch": torch.__version__, "seed": seed}
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
@@ -213,9 +262,11 @@ def main():
     warnings.simplefilter("ignore")
     arguments.out.mkdir(exist_ok=True)
     torch.manual_seed(0)
-    for name, seed, count, beams in (("greedy", 1, 100, False), ("beam", 2, 400, True)):
+    for name, seed, count, beams in (("greedy", 1, 100, False), ("beam", 2, 320, True)):
         rng = random.Random(seed)
-        write(arguments.out / f"{name}.json", seed, [record(rng, beams) for _ in range(count)])
+        write(arguments.out / f"{name}.json", seed, [record_usable(rng, beams) for _ in range(count)])
+    rng = random.Random(3)
+    write(arguments.out / "warped.json", 3, [record_warped(rng) for _ in range(100)])
 
 
 if __name__ == "__main__":

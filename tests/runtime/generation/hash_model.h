@@ -39,6 +39,7 @@ class HashModel {
     for (std::uint32_t t = 0; t < vocab_size_; ++t) {
       row[t] = ((mix(hash, t) & 0xFFFFF) / 131072.0 - 4.0 + (mix(noise, t) & 0xFF) / 16384.0) * scale_;
     }
+    row[0] -= 64.0;
     for (const std::size_t t : eos_) row[t] += eos_bias_ + eos_growth_ * static_cast<double>(position);
     return {row.begin(), row.end()};
   }
