@@ -15,6 +15,15 @@ function(attend_dependency name)
   endif()
 endfunction()
 
+# attend_pkg_config(PREFIX MODULE): the imported target PkgConfig::PREFIX, also for projects that use an
+# installed attend (attendConfig.cmake looks for the same modules).
+function(attend_pkg_config prefix module)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(${prefix} REQUIRED IMPORTED_TARGET GLOBAL ${module})
+  set_property(GLOBAL APPEND_STRING PROPERTY ATTEND_PKG_CONFIG
+    "  pkg_check_modules(${prefix} REQUIRED IMPORTED_TARGET ${module})\n")
+endfunction()
+
 # oneDNN: the system's, or the prefix that tools/setup.sh unpacks.
 set(ATTEND_DEPS_PREFIX "$ENV{ATTEND_DEPS_PREFIX}" CACHE PATH "Where tools/setup.sh put oneDNN")
 if(NOT ATTEND_DEPS_PREFIX)

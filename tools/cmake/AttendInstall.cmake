@@ -30,6 +30,7 @@ endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/attend)
 install(EXPORT attendTargets NAMESPACE attend:: DESTINATION ${package_dir})
+get_property(attend_pkg_config_modules GLOBAL PROPERTY ATTEND_PKG_CONFIG)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/attendConfig.cmake.in attendConfig.cmake
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(attendConfigVersion.cmake COMPATIBILITY SameMinorVersion)
