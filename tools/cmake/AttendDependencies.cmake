@@ -12,16 +12,22 @@ function(attend_dependency name)
     message(STATUS "${name} is not installed: fetching ${arg_TAG}")
     FetchContent_Declare(${name} GIT_REPOSITORY ${arg_GIT} GIT_TAG ${arg_TAG} GIT_SHALLOW TRUE)
     FetchContent_MakeAvailable(${name})
+    set_property(GLOBAL APPEND PROPERTY ATTEND_FETCHED ${name})
   endif()
 endfunction()
 
-# attend_pkg_config(PREFIX MODULE): the imported target PkgConfig::PREFIX, also for projects that use an
-# installed attend (attendConfig.cmake looks for the same modules).
-function(attend_pkg_config prefix module)
-  find_package(PkgConfig REQUIRED)
-  pkg_check_modules(${prefix} REQUIRED IMPORTED_TARGET GLOBAL ${module})
-  set_property(GLOBAL APPEND_STRING PROPERTY ATTEND_PKG_CONFIG
-    "  pkg_check_modules(${prefix} REQUIRED IMPORTED_TARGET ${module})\n")
+# attend_system_dependency(TARGET LIBRARY HEADER GIT url TAG tag): the same for a library that distributions
+# ship without a CMake package. An installed attend looks for it in the same way.
+include(${CMAKE_CURRENT_LIST_DIR}/attendSystemLibrary.cmake)
+function(attend_system_dependency target library header)
+  cmake_parse_arguments(arg "" "GIT;TAG" "" ${ARGN})
+  attend_system_library(${target} ${library} ${header})
+  if(TARGET ${target})
+    set_property(GLOBAL APPEND_STRING PROPERTY ATTEND_SYSTEM_LIBRARIES
+      "  attend_system_library(${target} ${library} ${header} REQUIRED)\n")
+  else()
+    attend_dependency(${target} GIT ${arg_GIT} TAG ${arg_TAG} TARGET ${target})
+  endif()
 endfunction()
 
 # oneDNN: the system's, or the prefix that tools/setup.sh unpacks.
