@@ -19,7 +19,7 @@
 namespace attend::cli {
 namespace {
 
-const Command* const kCommands[] = {&kRunCommand, &kInspectCommand, &kTokenizeCommand};
+const Command* const kCommands[] = {&kRunCommand, &kInspectCommand, &kTokenizeCommand, &kBenchCommand};
 
 std::string help() {
   std::string text =

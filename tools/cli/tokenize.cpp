@@ -118,7 +118,7 @@ int run(const std::vector<std::string>& arguments) {
   std::vector<std::vector<std::int32_t>> to_decode;
   for (const std::string& ids : options.list("decode")) to_decode.push_back(parse_ids("decode", ids));
 
-  const std::shared_ptr<const Tokenizer> tokenizer = load_tokenizer(directory);
+  const std::shared_ptr<const Tokenizer> tokenizer = open_tokenizer(directory);
   Tokenize tokenize(options, *tokenizer);
   for (std::size_t i = 0; i < to_decode.size(); ++i) tokenize.decode(i, to_decode[i]);
   if (!to_decode.empty() && options.positional().size() == 1 && !options.has("file"))

@@ -10,6 +10,13 @@ if(NOT ATTEND_INSTALL)
   return()
 endif()
 
+get_property(attend_fetched GLOBAL PROPERTY ATTEND_FETCHED)
+if(attend_fetched AND NOT BUILD_SHARED_LIBS)
+  message(STATUS "No install rules: a static attend needs its dependencies installed, and these were fetched: "
+    "${attend_fetched}. Install their packages, or build with -DBUILD_SHARED_LIBS=ON.")
+  return()
+endif()
+
 install(TARGETS attend EXPORT attendTargets FILE_SET HEADERS)
 if(NOT BUILD_SHARED_LIBS)  # a static attend is linked together with its components
   foreach(part engine loaders runtime)
@@ -30,8 +37,9 @@ endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/attend)
 install(EXPORT attendTargets NAMESPACE attend:: DESTINATION ${package_dir})
+get_property(attend_system_libraries GLOBAL PROPERTY ATTEND_SYSTEM_LIBRARIES)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/attendConfig.cmake.in attendConfig.cmake
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(attendConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/attendConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/attendConfigVersion.cmake
-  DESTINATION ${package_dir})
+  ${CMAKE_CURRENT_LIST_DIR}/attendSystemLibrary.cmake DESTINATION ${package_dir})

@@ -152,6 +152,6 @@ class Model {
 
 // The tokenizer of a directory, which need not hold a model; throws Error when there is none or it is bad.
 // Include attend/tokenizer.h to use it.
-std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory);
+std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& directory);
 
 }  // namespace attend
