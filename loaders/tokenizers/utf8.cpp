@@ -25,16 +25,6 @@ std::size_t check_character(std::string_view text, std::size_t at, std::size_t* 
 
 }  // namespace
 
-std::size_t find_invalid_utf8_byte(std::string_view text) {
-  std::size_t bad = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = check_character(text, at, &bad);
-    if (length == 0) return at;
-    at += length;
-  }
-  return std::string_view::npos;
-}
-
 std::string to_valid_utf8(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());

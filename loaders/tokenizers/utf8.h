@@ -79,9 +79,6 @@ void for_each_code_point(std::string_view text, F&& f) {
   }
 }
 
-// Offset of the first byte that is not valid UTF-8 (overlong forms and surrogates are not), or npos.
-std::size_t find_invalid_utf8_byte(std::string_view text);
-
 // Valid UTF-8 from any bytes: each maximal invalid part becomes one U+FFFD (as Rust's from_utf8_lossy).
 std::string to_valid_utf8(std::string_view bytes);
 
