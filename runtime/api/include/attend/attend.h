@@ -150,4 +150,8 @@ class Model {
   std::shared_ptr<Impl> impl_;
 };
 
+// The tokenizer of a directory, which need not hold a model; throws Error when there is none or it is bad.
+// Include attend/tokenizer.h to use it.
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory);
+
 }  // namespace attend

@@ -1,0 +1,65 @@
+// The tokenizer, as the runtime and users of the API see it; loaders implement it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace attend {
+
+// Token ids are what Hugging Face's tokenizer gives for the same text.
+struct Encoding {
+  std::vector<std::int32_t> ids;
+  std::vector<std::string> tokens;
+  // [start, end) in Unicode code points of the original text; (0, 0) for tokens that were added.
+  // Empty when the tokenizer has no offsets (SentencePiece models of translation).
+  std::vector<std::pair<std::int32_t, std::int32_t>> offsets;
+  std::vector<std::int32_t> type_ids;
+  // 0 for the first text, 1 for the second, -1 for special tokens that were added.
+  std::vector<std::int32_t> sequence_ids;
+  // Further windows when truncation with a stride was asked for.
+  std::vector<Encoding> overflowing;
+};
+
+struct Truncation {
+  enum class Strategy { longest_first, only_first, only_second };
+  std::int32_t max_length = 0;  // tokens, special ones included
+  std::int32_t stride = 0;      // tokens that neighbouring windows share
+  Strategy strategy = Strategy::longest_first;
+};
+
+struct EncodeOptions {
+  bool add_special_tokens = true;
+  // The second text of a pair.
+  std::optional<std::string> pair;
+  std::optional<Truncation> truncation;
+  // Encode with the target side's vocabulary (translation models with two).
+  bool as_target = false;
+};
+
+// Immutable after loading; all functions may be called from several threads at once.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // `text` is UTF-8; invalid bytes are an Error (INVALID_UTF8) that gives the offset.
+  virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+  // Ids outside the vocabulary are an Error (TOKEN_ID_RANGE). Spaces are cleaned up as the checkpoint's
+  // tokenizer_config.json asks.
+  virtual std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = true) const = 0;
+  virtual std::optional<std::int32_t> token_to_id(std::string_view token) const = 0;
+  virtual std::optional<std::string> id_to_token(std::int32_t id) const = 0;
+  // Largest id plus one.
+  virtual std::int32_t vocab_size() const = 0;
+  virtual bool is_special(std::int32_t id) const = 0;
+  // Limit of tokenizer_config.json's model_max_length, where it has one.
+  virtual std::optional<std::int32_t> model_max_length() const { return std::nullopt; }
+  // Component names from the first to the last, for `inspect`.
+  virtual std::vector<std::string> components() const { return {}; }
+};
+
+}  // namespace attend
