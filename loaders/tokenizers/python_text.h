@@ -1,7 +1,6 @@
 // Python's str methods where Hugging Face's code and chat templates rely on their exact rules.
 #pragma once
 
-#include <cstddef>
 #include <string_view>
 
 namespace attend {
@@ -13,12 +12,5 @@ bool is_python_space(char32_t code_point);
 std::string_view python_lstrip(std::string_view text);
 std::string_view python_rstrip(std::string_view text);
 std::string_view python_strip(std::string_view text);
-
-// The code point at `text[position]` and its size in bytes; `text` is valid UTF-8, position at a boundary.
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t size = 0;
-};
-CodePoint code_point_at(std::string_view text, std::size_t position);
 
 }  // namespace attend

@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "attend/error.h"
+#include "loaders/files/message_text.h"
 
 namespace attend {
 namespace {
@@ -137,6 +138,7 @@ Proto::Piece read_piece(MessageReader reader) {
   }
   if (piece.piece.empty()) reader.fail("a piece is empty");
   if (piece.piece.find('\0') != std::string::npos) reader.fail("a piece holds a NUL byte");
+  if (find_invalid_utf8(piece.piece) != std::string::npos) reader.fail("a piece is not UTF-8");
   return piece;
 }
 
@@ -162,6 +164,7 @@ void read_trainer_spec(MessageReader reader, Proto& model) {
         break;
       case 44:
         reader.expect(field, WireType::bytes, "trainer_spec.unk_surface");
+        if (find_invalid_utf8(field.bytes) != std::string::npos) reader.fail("unk_surface is not UTF-8");
         model.unk_surface = field.bytes;
         break;
       default: break;
