@@ -10,7 +10,7 @@
 #include "runtime/tasks/task_types.h"
 #include "runtime/tasks/unicode.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 constexpr std::array<std::string_view, 1> kHiddenStates = {"last_hidden_state"};
@@ -75,7 +75,7 @@ class Embedder {
     if (options.truncate_dim && static_cast<std::uint64_t>(*options.truncate_dim) < vector.size()) {
       vector.resize(static_cast<std::size_t>(*options.truncate_dim));
     }
-    if (options.normalize_embeddings) normalize(vector);
+    if (options.normalize_embeddings) normalize_embedding(vector);
     return vector;
   }
 
@@ -149,7 +149,7 @@ class SentenceSimilarity : public Task {
     const std::vector<float> source = embedder_.embedding(plan, outputs, 0);
     TaskValue::Array scores;
     for (std::size_t i = 1; i < plan.inputs.size(); ++i) {
-      scores.emplace_back(similarity(source, embedder_.embedding(plan, outputs, i), function));
+      scores.emplace_back(embedding_similarity(source, embedder_.embedding(plan, outputs, i), function));
     }
     if (plan.input.pair) return TaskValue::Object{{"score", scores.front()}};
     return scores;
@@ -171,4 +171,4 @@ std::unique_ptr<Task> make_sentence_similarity(TaskContext context) {
   return std::make_unique<SentenceSimilarity>(std::move(context));
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

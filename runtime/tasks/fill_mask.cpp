@@ -11,7 +11,7 @@
 #include "runtime/tasks/scores.h"
 #include "runtime/tasks/task_types.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 constexpr std::size_t kDefaultTopK = 5;
@@ -145,4 +145,4 @@ std::unique_ptr<Task> make_fill_mask(TaskContext context) {
   return std::make_unique<FillMask>(std::move(context));
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -5,7 +5,7 @@
 
 #include "runtime/tasks/scores.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 // Softmax over the scored tokens; 0 for the others.
@@ -58,4 +58,4 @@ WindowSpans best_spans(std::span<const float> start_logits, std::span<const floa
   return result;
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-namespace attend {
+namespace attend::tasks {
 
 // Tokens [start, end], both inclusive.
 struct AnswerSpan {
@@ -30,4 +30,4 @@ struct WindowMask {
 WindowSpans best_spans(std::span<const float> start_logits, std::span<const float> end_logits,
                        const WindowMask& mask, std::size_t count, std::int32_t max_answer_len);
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -14,7 +14,7 @@
 #include "runtime/tasks/task_types.h"
 #include "runtime/tasks/unicode.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 constexpr std::int32_t kDefaultMaxSeqLen = 384;
@@ -250,4 +250,4 @@ std::unique_ptr<Task> make_question_answering(TaskContext context) {
   return std::make_unique<QuestionAnswering>(std::move(context));
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

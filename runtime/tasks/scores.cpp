@@ -5,7 +5,7 @@
 #include <limits>
 #include <numeric>
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 // A total order, NaN last: a model with broken weights must not break the sort.
@@ -53,4 +53,4 @@ std::vector<std::size_t> top_indices(std::span<const double> scores, std::size_t
   return order;
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace attend {
+namespace attend::tasks {
 
 // Probabilities that sum to one; never overflows.
 std::vector<double> softmax(std::span<const float> logits);
@@ -19,4 +19,4 @@ std::size_t argmax(std::span<const double> scores);
 // Indices of the `count` largest values, best first, of equals the first; fewer when there are fewer.
 std::vector<std::size_t> top_indices(std::span<const double> scores, std::size_t count);
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -101,7 +101,7 @@ std::vector<float> run_dense(const DenseModule& dense, const std::vector<float>&
   for (std::size_t o = 0; o < out; ++o) {
     double sum = dense.bias.empty() ? 0.0 : dense.bias[o];
     for (std::size_t i = 0; i < in; ++i) sum += static_cast<double>(dense.weight[o * in + i]) * x[i];
-    y[o] = static_cast<float>(apply_activation(dense.activation, sum));
+    y[o] = static_cast<float>(apply_embedding_activation(dense.activation, sum));
   }
   return y;
 }
@@ -159,14 +159,14 @@ EmbeddingActivation parse_torch_activation(std::string_view class_path) {
               fmt::format("expected a class of torch.nn ({}), found \"{}\"", known, class_path));
 }
 
-double apply_activation(EmbeddingActivation activation, double x) {
+double apply_embedding_activation(EmbeddingActivation activation, double x) {
   switch (activation) {
     case EmbeddingActivation::identity: return x;
     case EmbeddingActivation::tanh: return std::tanh(x);
     case EmbeddingActivation::relu: return x > 0 ? x : 0.0;
     case EmbeddingActivation::gelu: return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
-    case EmbeddingActivation::sigmoid: return sigmoid(x);
-    case EmbeddingActivation::silu: return x * sigmoid(x);
+    case EmbeddingActivation::sigmoid: return tasks::sigmoid(x);
+    case EmbeddingActivation::silu: return x * tasks::sigmoid(x);
   }
   return x;
 }
@@ -205,20 +205,21 @@ std::vector<float> sentence_embedding(std::span<const float> hidden, std::int64_
     } else if (const auto* norm = std::get_if<LayerNormModule>(&module)) {
       x = run_layer_norm(*norm, std::move(x));
     } else {
-      normalize(x);
+      normalize_embedding(x);
     }
   }
   return x;
 }
 
-void normalize(std::span<float> vector) {
+void normalize_embedding(std::span<float> vector) {
   double squares = 0;
   for (const float value : vector) squares += static_cast<double>(value) * value;
   const double norm = std::max(std::sqrt(squares), kMinNorm);
   for (float& value : vector) value = static_cast<float>(value / norm);
 }
 
-double similarity(std::span<const float> a, std::span<const float> b, std::string_view similarity_fn_name) {
+double embedding_similarity(std::span<const float> a, std::span<const float> b,
+                            std::string_view similarity_fn_name) {
   if (a.size() != b.size()) width_error("similarity", static_cast<std::int64_t>(a.size()), b.size());
   double dot = 0, squares_a = 0, squares_b = 0, squares_diff = 0, abs_diff = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {

@@ -27,7 +27,7 @@ enum class EmbeddingActivation { identity, tanh, relu, gelu, sigmoid, silu };
 // `activation_function` of a Dense module or a cross-encoder: a class path of torch such as
 // "torch.nn.modules.activation.Tanh". Throws Error (ACTIVATION_UNSUPPORTED) for others, naming those known.
 EmbeddingActivation parse_torch_activation(std::string_view class_path);
-double apply_activation(EmbeddingActivation activation, double x);
+double apply_embedding_activation(EmbeddingActivation activation, double x);
 
 struct DenseModule {
   std::int64_t in_features = 0;
@@ -63,9 +63,10 @@ std::vector<float> sentence_embedding(std::span<const float> hidden, std::int64_
                                       const SentenceEmbeddingConfig& config, std::int32_t prompt_tokens = 0);
 
 // Divides by the Euclidean norm; a zero vector stays as it is.
-void normalize(std::span<float> vector);
+void normalize_embedding(std::span<float> vector);
 
 // The larger, the closer; the distances are negated. Vectors of different length are an Error.
-double similarity(std::span<const float> a, std::span<const float> b, std::string_view similarity_fn_name);
+double embedding_similarity(std::span<const float> a, std::span<const float> b,
+                            std::string_view similarity_fn_name);
 
 }  // namespace attend

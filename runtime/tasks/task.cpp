@@ -16,19 +16,19 @@ namespace {
 
 struct TaskEntry {
   std::string_view name;
-  std::unique_ptr<Task> (*make)(TaskContext);
+  std::unique_ptr<Task> (*make)(tasks::TaskContext);
 };
 
 constexpr std::array<TaskEntry, 9> kTasks = {{
-    {"feature-extraction", make_feature_extraction},
-    {"fill-mask", make_fill_mask},
-    {"question-answering", make_question_answering},
-    {"sentence-embedding", make_sentence_embedding},
-    {"sentence-similarity", make_sentence_similarity},
-    {"text-classification", make_text_classification},
-    {"text-ranking", make_text_ranking},
-    {"token-classification", make_token_classification},
-    {"zero-shot-classification", make_zero_shot_classification},
+    {"feature-extraction", tasks::make_feature_extraction},
+    {"fill-mask", tasks::make_fill_mask},
+    {"question-answering", tasks::make_question_answering},
+    {"sentence-embedding", tasks::make_sentence_embedding},
+    {"sentence-similarity", tasks::make_sentence_similarity},
+    {"text-classification", tasks::make_text_classification},
+    {"text-ranking", tasks::make_text_ranking},
+    {"token-classification", tasks::make_token_classification},
+    {"zero-shot-classification", tasks::make_zero_shot_classification},
 }};
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kAliases = {{
@@ -112,7 +112,7 @@ std::unique_ptr<Task> make_task(std::string_view name, std::shared_ptr<const Tas
   }
   const auto entry =
       std::find_if(kTasks.begin(), kTasks.end(), [&](const TaskEntry& e) { return e.name == task; });
-  return entry->make(TaskContext(task, std::move(config), std::move(options), tokenizer));
+  return entry->make(tasks::TaskContext(task, std::move(config), std::move(options), tokenizer));
 }
 
 std::vector<TaskResult> run_task(const Task& task, std::span<const TaskInput> inputs,

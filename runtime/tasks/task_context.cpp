@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 // The smaller of two limits, where 0 is none.
@@ -178,4 +178,4 @@ std::size_t result_count(std::optional<std::int64_t> top_k, std::size_t otherwis
   return count == 0 || count > available ? available : static_cast<std::size_t>(count);
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

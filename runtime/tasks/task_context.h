@@ -11,7 +11,7 @@
 
 #include "runtime/tasks/task.h"
 
-namespace attend {
+namespace attend::tasks {
 
 // Immutable; copied into every task.
 class TaskContext {
@@ -73,4 +73,4 @@ OutputRows token_output(const TaskPlan& plan, std::span<const ModelOutputs> outp
 // How many of `available` results `top_k` asks for; 0 asks for all. Negative values are a usage error.
 std::size_t result_count(std::optional<std::int64_t> top_k, std::size_t otherwise, std::size_t available);
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -5,7 +5,7 @@
 
 #include "runtime/tasks/task_context.h"
 
-namespace attend {
+namespace attend::tasks {
 
 std::unique_ptr<Task> make_feature_extraction(TaskContext context);
 std::unique_ptr<Task> make_fill_mask(TaskContext context);
@@ -17,4 +17,4 @@ std::unique_ptr<Task> make_text_ranking(TaskContext context);
 std::unique_ptr<Task> make_token_classification(TaskContext context);
 std::unique_ptr<Task> make_zero_shot_classification(TaskContext context);
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -7,7 +7,7 @@
 #include "runtime/tasks/scores.h"
 #include "runtime/tasks/task_types.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 // What the pipeline applies when its caller does not say.
@@ -66,4 +66,4 @@ std::unique_ptr<Task> make_text_classification(TaskContext context) {
   return std::make_unique<TextClassification>(std::move(context));
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

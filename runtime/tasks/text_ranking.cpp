@@ -10,7 +10,7 @@
 #include "runtime/tasks/scores.h"
 #include "runtime/tasks/task_types.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 class TextRanking : public Task {
@@ -85,7 +85,7 @@ class TextRanking : public Task {
                                                                 : EmbeddingActivation::identity;
     }
     std::vector<double> result(logits.begin(), logits.end());
-    for (double& score : result) score = apply_activation(activation, score);
+    for (double& score : result) score = apply_embedding_activation(activation, score);
     return result;
   }
 
@@ -100,4 +100,4 @@ std::unique_ptr<Task> make_text_ranking(TaskContext context) {
   return std::make_unique<TextRanking>(std::move(context));
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -7,7 +7,7 @@
 
 #include "runtime/tasks/scores.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 std::vector<std::string> words_of(const auto& items) {
@@ -17,10 +17,10 @@ std::vector<std::string> words_of(const auto& items) {
 }
 
 // Mean of each label's score over the tokens, NaN left out.
-std::vector<double> average_scores(std::span<const ScoredToken> tokens) {
+std::vector<double> average_scores(std::span<const PreEntity> tokens) {
   std::vector<double> sum(tokens.front().scores.size(), 0.0);
   std::vector<double> counted(sum.size(), 0.0);
-  for (const ScoredToken& token : tokens) {
+  for (const PreEntity& token : tokens) {
     for (std::size_t i = 0; i < sum.size(); ++i) {
       if (std::isnan(token.scores[i])) continue;
       sum[i] += token.scores[i];
@@ -32,16 +32,16 @@ std::vector<double> average_scores(std::span<const ScoredToken> tokens) {
 }
 
 // The scores that decide for a word: those of its first token, of its surest, or the average.
-std::vector<double> word_scores(std::span<const ScoredToken> tokens, AggregationStrategy strategy) {
+std::vector<double> word_scores(std::span<const PreEntity> tokens, AggregationStrategy strategy) {
   if (strategy == AggregationStrategy::average) return average_scores(tokens);
   if (strategy == AggregationStrategy::first) return tokens.front().scores;
-  const auto best = [](const ScoredToken& token) { return token.scores[argmax(token.scores)]; };
+  const auto best = [](const PreEntity& token) { return token.scores[argmax(token.scores)]; };
   return std::max_element(tokens.begin(), tokens.end(),
-                          [&](const ScoredToken& a, const ScoredToken& b) { return best(a) < best(b); })
+                          [&](const PreEntity& a, const PreEntity& b) { return best(a) < best(b); })
       ->scores;
 }
 
-Entity word_entity(std::span<const ScoredToken> tokens, AggregationStrategy strategy,
+Entity word_entity(std::span<const PreEntity> tokens, AggregationStrategy strategy,
                    std::span<const std::string> labels, const TokensToString& to_string) {
   const std::vector<double> scores = word_scores(tokens, strategy);
   const std::size_t best = argmax(scores);
@@ -52,7 +52,7 @@ Entity word_entity(std::span<const ScoredToken> tokens, AggregationStrategy stra
           .end = tokens.back().end};
 }
 
-std::vector<Entity> word_entities(std::span<const ScoredToken> tokens, AggregationStrategy strategy,
+std::vector<Entity> word_entities(std::span<const PreEntity> tokens, AggregationStrategy strategy,
                                   std::span<const std::string> labels, const TokensToString& to_string) {
   std::vector<Entity> entities;
   for (std::size_t first = 0; first < tokens.size();) {
@@ -64,9 +64,9 @@ std::vector<Entity> word_entities(std::span<const ScoredToken> tokens, Aggregati
   return entities;
 }
 
-std::vector<Entity> token_entities(std::span<const ScoredToken> tokens, std::span<const std::string> labels) {
+std::vector<Entity> token_entities(std::span<const PreEntity> tokens, std::span<const std::string> labels) {
   std::vector<Entity> entities;
-  for (const ScoredToken& token : tokens) {
+  for (const PreEntity& token : tokens) {
     const std::size_t best = argmax(token.scores);
     entities.push_back({.entity = labels[best],
                         .score = token.scores[best],
@@ -118,7 +118,7 @@ std::pair<bool, std::string_view> entity_tag(std::string_view label) {
   return {false, label};
 }
 
-std::vector<Entity> aggregate(std::span<const ScoredToken> tokens, AggregationStrategy strategy,
+std::vector<Entity> aggregate(std::span<const PreEntity> tokens, AggregationStrategy strategy,
                               std::span<const std::string> labels, const TokensToString& to_string) {
   if (strategy == AggregationStrategy::none) return token_entities(tokens, labels);
   const std::vector<Entity> entities = strategy == AggregationStrategy::simple
@@ -149,4 +149,4 @@ std::vector<Entity> aggregate_overlapping_entities(std::vector<Entity> entities)
   return kept;
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -13,10 +13,10 @@
 
 #include "runtime/tasks/task_options.h"
 
-namespace attend {
+namespace attend::tasks {
 
 // A token and the probability of each of its labels.
-struct ScoredToken {
+struct PreEntity {
   std::string word{};
   std::vector<double> scores{};                // [labels]
   std::int32_t index = 0;                      // in the model input
@@ -36,7 +36,7 @@ using TokensToString = std::function<std::string(std::span<const std::string>)>;
 
 // One entity per token (none), or the groups that the strategy makes. `labels` names every score; what is
 // empty of input is empty of entities.
-std::vector<Entity> aggregate(std::span<const ScoredToken> tokens, AggregationStrategy strategy,
+std::vector<Entity> aggregate(std::span<const PreEntity> tokens, AggregationStrategy strategy,
                               std::span<const std::string> labels, const TokensToString& to_string);
 
 // Of entities of overlapping windows that cover the same text, the longest, then the surest. All must have
@@ -46,4 +46,4 @@ std::vector<Entity> aggregate_overlapping_entities(std::vector<Entity> entities)
 // "B-PER" is a beginning of PER; "I-PER", and a label that has neither, a continuation.
 std::pair<bool, std::string_view> entity_tag(std::string_view label);
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -12,7 +12,7 @@
 #include "runtime/tasks/token_classification.h"
 #include "runtime/tasks/unicode.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 class TokenClassification : public Task {
@@ -48,9 +48,9 @@ class TokenClassification : public Task {
       for (std::size_t label = 0; label < logits.columns; ++label) {
         labels.push_back(context_.label(label, logits.columns));
       }
-      const std::vector<ScoredToken> tokens = plan.encodings.empty()
-                                                  ? tokens_of_ids(plan.inputs[i].ids, logits)
-                                                  : tokens_of_text(text, plan.encodings[i], logits);
+      const std::vector<PreEntity> tokens = plan.encodings.empty()
+                                                ? tokens_of_ids(plan.inputs[i].ids, logits)
+                                                : tokens_of_text(text, plan.encodings[i], logits);
       for (Entity& entity : aggregate(tokens, context_.options().aggregation_strategy, labels, to_string())) {
         if (!ignored(entity.entity)) entities.push_back(std::move(entity));
       }
@@ -96,22 +96,22 @@ class TokenClassification : public Task {
     return all;
   }
 
-  std::vector<ScoredToken> tokens_of_text(const CodePoints& text, const Encoding& encoding,
-                                          const OutputRows& logits) const {
-    std::vector<ScoredToken> tokens;
+  std::vector<PreEntity> tokens_of_text(const CodePoints& text, const Encoding& encoding,
+                                        const OutputRows& logits) const {
+    std::vector<PreEntity> tokens;
     const bool offsets = encoding.offsets.size() == encoding.ids.size();
     for (std::size_t i = 0; i < logits.rows; ++i) {
       if (i < encoding.sequence_ids.size() && encoding.sequence_ids[i] < 0)
         continue;  // added by the tokenizer
-      ScoredToken token = scored(encoding.ids[i], i, logits);
+      PreEntity token = scored(encoding.ids[i], i, logits);
       if (offsets) place(token, text, encoding.offsets[i], special_.unk == encoding.ids[i]);
       tokens.push_back(std::move(token));
     }
     return tokens;
   }
 
-  std::vector<ScoredToken> tokens_of_ids(std::span<const std::int32_t> ids, const OutputRows& logits) const {
-    std::vector<ScoredToken> tokens;
+  std::vector<PreEntity> tokens_of_ids(std::span<const std::int32_t> ids, const OutputRows& logits) const {
+    std::vector<PreEntity> tokens;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (context_.tokenizer() != nullptr && context_.tokenizer()->is_special(ids[i])) continue;
       tokens.push_back(scored(ids[i], i, logits));
@@ -120,13 +120,13 @@ class TokenClassification : public Task {
     return tokens;
   }
 
-  ScoredToken scored(std::int32_t id, std::size_t index, const OutputRows& logits) const {
-    ScoredToken token{.scores = softmax(logits.row(index)), .index = static_cast<std::int32_t>(index)};
+  PreEntity scored(std::int32_t id, std::size_t index, const OutputRows& logits) const {
+    PreEntity token{.scores = softmax(logits.row(index)), .index = static_cast<std::int32_t>(index)};
     if (context_.tokenizer() != nullptr) token.word = context_.tokenizer()->id_to_token(id).value_or("");
     return token;
   }
 
-  void place(ScoredToken& token, const CodePoints& text, std::pair<std::int32_t, std::int32_t> offset,
+  void place(PreEntity& token, const CodePoints& text, std::pair<std::int32_t, std::int32_t> offset,
              bool unknown) const {
     const auto [start, end] = offset;
     token.start = start;
@@ -180,4 +180,4 @@ std::unique_ptr<Task> make_token_classification(TaskContext context) {
   return std::make_unique<TokenClassification>(std::move(context));
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 bool is_continuation(char c) {
@@ -81,4 +81,4 @@ std::string_view strip(std::string_view text) {
   return text.substr(first, last - first);
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

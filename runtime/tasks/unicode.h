@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace attend {
+namespace attend::tasks {
 
 // The code points of a UTF-8 text by their number. The text must outlive it.
 class CodePoints {
@@ -28,4 +28,4 @@ std::string to_lower(std::string_view text);
 // Without white space at both ends, as str.strip() in Python.
 std::string_view strip(std::string_view text);
 
-}  // namespace attend
+}  // namespace attend::tasks

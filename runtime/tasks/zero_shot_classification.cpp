@@ -13,7 +13,7 @@
 #include "runtime/tasks/scores.h"
 #include "runtime/tasks/task_types.h"
 
-namespace attend {
+namespace attend::tasks {
 namespace {
 
 [[noreturn]] void template_error(std::string_view text, std::string_view found) {
@@ -138,4 +138,4 @@ std::unique_ptr<Task> make_zero_shot_classification(TaskContext context) {
   return std::make_unique<ZeroShotClassification>(std::move(context));
 }
 
-}  // namespace attend
+}  // namespace attend::tasks

@@ -20,6 +20,7 @@
 namespace attend::test {
 namespace {
 
+using namespace attend::tasks;
 using Catch::Approx;
 
 TEST_CASE("softmax and sigmoid keep to their range", "[tasks]") {
@@ -62,12 +63,12 @@ TEST_CASE("letter case and white space are Unicode's", "[tasks]") {
 }
 
 // One token per label: "B-PER" scores 0.9 for its label, the rest is even.
-std::vector<ScoredToken> tokens_of(const std::vector<std::string>& labels,
-                                   const std::vector<std::size_t>& chosen) {
-  std::vector<ScoredToken> tokens;
+std::vector<PreEntity> tokens_of(const std::vector<std::string>& labels,
+                                 const std::vector<std::size_t>& chosen) {
+  std::vector<PreEntity> tokens;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
-    ScoredToken token{.word = std::string(1, static_cast<char>('A' + i)),
-                      .index = static_cast<std::int32_t>(i)};
+    PreEntity token{.word = std::string(1, static_cast<char>('A' + i)),
+                    .index = static_cast<std::int32_t>(i)};
     token.scores.assign(labels.size(), 0.1 / static_cast<double>(labels.size() - 1));
     token.scores[chosen[i]] = 0.9;
     token.start = static_cast<std::int32_t>(2 * i);
@@ -98,7 +99,7 @@ TEST_CASE("B- begins a group, I- and bare labels continue one", "[tasks]") {
 
 TEST_CASE("words decide as a whole", "[tasks]") {
   const std::vector<std::string> labels = {"X", "Y"};
-  std::vector<ScoredToken> tokens = tokens_of(labels, {0, 1, 1});
+  std::vector<PreEntity> tokens = tokens_of(labels, {0, 1, 1});
   tokens[0].scores = {0.6, 0.4};
   tokens[1].scores = {0.1, 0.9};
   tokens[2].scores = {0.95, 0.05};
@@ -167,16 +168,16 @@ TEST_CASE("answer spans are those of a search through all of them", "[tasks]") {
 
 TEST_CASE("vectors are normalised and compared", "[tasks]") {
   std::vector<float> zero = {0, 0};
-  normalize(zero);
+  normalize_embedding(zero);
   CHECK(zero == std::vector<float>{0, 0});
   const std::vector<float> a = {3, 4}, b = {4, 3};
-  CHECK(similarity(a, b, "cosine") == Approx(24.0 / 25.0));
-  CHECK(similarity(zero, b, "cosine") == 0.0);
-  CHECK(similarity(a, b, "dot") == Approx(24.0));
-  CHECK(similarity(a, b, "euclidean") == Approx(-std::sqrt(2.0)));
-  CHECK(similarity(a, b, "manhattan") == Approx(-2.0));
-  CHECK_THROWS_AS(similarity(a, b, "jaccard"), Error);
-  CHECK_THROWS_AS(similarity(a, std::vector<float>{1}, "dot"), Error);
+  CHECK(embedding_similarity(a, b, "cosine") == Approx(24.0 / 25.0));
+  CHECK(embedding_similarity(zero, b, "cosine") == 0.0);
+  CHECK(embedding_similarity(a, b, "dot") == Approx(24.0));
+  CHECK(embedding_similarity(a, b, "euclidean") == Approx(-std::sqrt(2.0)));
+  CHECK(embedding_similarity(a, b, "manhattan") == Approx(-2.0));
+  CHECK_THROWS_AS(embedding_similarity(a, b, "jaccard"), Error);
+  CHECK_THROWS_AS(embedding_similarity(a, std::vector<float>{1}, "dot"), Error);
 }
 
 TEST_CASE("modules that do not fit are refused by name", "[tasks]") {

@@ -74,7 +74,7 @@ class WordTokenizer : public Tokenizer {
   };
 
   static std::vector<Word> words(std::string_view text) {
-    const CodePoints points(text);
+    const tasks::CodePoints points(text);
     std::vector<Word> found;
     for (std::int32_t at = 0; at < points.size();) {
       std::int32_t end = at;
