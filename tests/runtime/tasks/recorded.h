@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/model/tokenizer.h"
+#include "attend/tokenizer.h"
 #include "runtime/tasks/task.h"
 
 namespace attend::test {

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/model/tokenizer.h"
+#include "attend/tokenizer.h"
 #include "runtime/tasks/unicode.h"
 
 namespace attend::test {
