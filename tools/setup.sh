@@ -14,9 +14,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 deps=${ATTEND_DEPS_PREFIX:-$root/.deps}
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config git ca-certificates clang-format python3
-  libhwy-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcxxopts-dev
-  libsentencepiece-dev libpcre2-dev libutf8proc-dev libicu-dev libpng-dev
+  g++ cmake ninja-build ccache git ca-certificates clang-format python3
+  libhwy-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcxxopts-dev libutf8proc-dev
 )
 fuzz_packages=(clang llvm)
 bench_packages=(libbenchmark-dev)

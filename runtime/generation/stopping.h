@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "attend/generation_config.h"
-#include "engine/model/tokenizer.h"
+#include "attend/tokenizer.h"
 #include "runtime/generation/length_limits.h"
 
 namespace attend {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/model/tokenizer.h"
+#include "attend/tokenizer.h"
 
 namespace attend {
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/model/tokenizer.h"
+#include "attend/tokenizer.h"
 
 namespace attend::test {
 

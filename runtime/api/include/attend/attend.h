@@ -31,6 +31,7 @@ struct LoadOptions {
   int threads = 0;                     // 0: the processors this process may use
   std::string dtype = "auto";          // auto | f32 | bf16 | int8
   std::uint64_t max_memory_bytes = 0;  // weights, cache and arena; 0: what the machine has free
+  int max_batch_size = 64;             // requests that run at once
   bool check_tensors = false;          // refuse weights that hold NaN or infinity
   // Called while weights are read and packed, with the fraction done in [0, 1].
   std::function<void(double)> progress;
