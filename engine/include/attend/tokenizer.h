@@ -24,15 +24,32 @@ struct Encoding {
   // Which word of its text, as the pre-tokenizer splits it, a token is part of, counted from 0 in each text;
   // -1 for tokens that were added. Empty when the tokenizer does not split into words.
   std::vector<std::int32_t> word_ids;
+  // 1 for tokens that were added (special ones and padding), 0 for those of the text.
+  std::vector<std::int32_t> special_tokens_mask;
+  // 0 for padding, 1 for everything else.
+  std::vector<std::int32_t> attention_mask;
   // Further windows when truncation with a stride was asked for.
   std::vector<Encoding> overflowing;
 };
+
+// Where tokens are cut off, and where padding goes.
+enum class Side : std::uint8_t { right, left };
 
 struct Truncation {
   enum class Strategy { longest_first, only_first, only_second };
   std::int32_t max_length = 0;  // tokens, special ones included
   std::int32_t stride = 0;      // tokens that neighbouring windows share
   Strategy strategy = Strategy::longest_first;
+  Side side = Side::right;
+};
+
+struct Padding {
+  std::optional<std::int32_t> length;  // to the longest of the batch when there is none
+  std::int32_t multiple_of = 0;        // the length is rounded up to a multiple of this, unless it is 0
+  Side side = Side::right;
+  std::int32_t id = 0;
+  std::int32_t type_id = 0;
+  std::string token = "[PAD]";
 };
 
 struct EncodeOptions {
@@ -40,6 +57,8 @@ struct EncodeOptions {
   // The second text of a pair.
   std::optional<std::string> pair;
   std::optional<Truncation> truncation;
+  // Leaves tokens and offsets empty, which is faster.
+  bool ids_only = false;
   // Encode with the target side's vocabulary (translation models with two).
   bool as_target = false;
 };
@@ -79,8 +98,14 @@ class Tokenizer {
   }
   // Limit of tokenizer_config.json's model_max_length, where it has one.
   virtual std::optional<std::int32_t> model_max_length() const { return std::nullopt; }
+  // What the checkpoint's files say; nothing of it is done unless it is asked for.
+  virtual std::optional<Truncation> stored_truncation() const { return std::nullopt; }
+  virtual std::optional<Padding> stored_padding() const { return std::nullopt; }
   // Component names from the first to the last, for `inspect`.
   virtual std::vector<std::string> components() const { return {}; }
 };
+
+// Pads all to one length, their overflowing windows too. Encodings are not padded otherwise.
+void pad_encodings(std::span<Encoding> encodings, const Padding& padding);
 
 }  // namespace attend
