@@ -76,6 +76,53 @@ HWY_INLINE V exp_nonpositive_f32(D d, V x) {
   return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -87.0f)), result);
 }
 
+// tanh x within 2 ulp; odd, NaN stays NaN. Below 0.625 a minimax polynomial in x^2, else 1 - 2 e / (1 + e)
+// with e = exp(-2 |x|).
+template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE V tanh_f32(D d, V x) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const V a = hn::Abs(x);
+  const V z = hn::Mul(x, x);
+  V p = hn::Set(d, -0.005717045161873102f);
+  p = hn::MulAdd(p, z, hn::Set(d, 0.02065058797597885f));
+  p = hn::MulAdd(p, z, hn::Set(d, -0.05374349653720856f));
+  p = hn::MulAdd(p, z, hn::Set(d, 0.13331490755081177f));
+  p = hn::MulAdd(p, z, hn::Set(d, -0.3333328366279602f));
+  const V small = hn::MulAdd(hn::Mul(p, z), a, a);
+  const V e = exp_nonpositive_f32(d, hn::Mul(a, hn::Set(d, -2.0f)));
+  const V one = hn::Set(d, 1.0f);
+  const V large = hn::Sub(one, hn::Div(hn::Add(e, e), hn::Add(one, e)));
+  const V result = hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625f)), small, large), x);
+  return hn::IfThenElse(hn::IsNaN(x), x, result);
+}
+
+// erf x within 2.5 ulp; odd, NaN stays NaN. Below 1 a minimax polynomial in x^2, else 1 - exp(-r) with r the
+// minimax polynomial of -log(erfc |x|) up to |x| = 4, beyond which erf rounds to 1.
+template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE V erf_f32(D d, V x) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const V a = hn::Min(hn::Abs(x), hn::Set(d, 4.0f));
+  const V z = hn::Mul(a, a);
+  V p = hn::Set(d, 7.853857823647559e-05f);
+  p = hn::MulAdd(p, z, hn::Set(d, -0.0008010192541405559f));
+  p = hn::MulAdd(p, z, hn::Set(d, 0.005188327748328447f));
+  p = hn::MulAdd(p, z, hn::Set(d, -0.026853810995817184f));
+  p = hn::MulAdd(p, z, hn::Set(d, 0.1128358542919159f));
+  p = hn::MulAdd(p, z, hn::Set(d, -0.3761262595653534f));
+  p = hn::MulAdd(p, z, hn::Set(d, 0.1283791065216064f));
+  const V small = hn::MulAdd(p, a, a);  // the leading 1.128... as 1 + 0.128..., to round once
+  V r = hn::Set(d, -0.00018797162920236588f);
+  r = hn::MulAdd(r, a, hn::Set(d, 0.002964005572721362f));
+  r = hn::MulAdd(r, a, hn::Set(d, -0.021906474605202675f));
+  r = hn::MulAdd(r, a, hn::Set(d, 0.10325620323419571f));
+  r = hn::MulAdd(r, a, hn::Set(d, 0.6379650235176086f));
+  r = hn::MulAdd(r, a, hn::Set(d, 1.1272022724151611f));
+  r = hn::MulAdd(r, a, hn::Set(d, 0.0003124699869658798f));
+  const V large = hn::Sub(hn::Set(d, 1.0f), exp_nonpositive_f32(d, hn::Neg(r)));
+  const V result = hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, 1.0f)), small, large), x);
+  return hn::IfThenElse(hn::IsNaN(x), x, result);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace attend
 HWY_AFTER_NAMESPACE();

@@ -37,6 +37,12 @@ void map_exp(const float* src, std::size_t size, float* dst) {
 void map_exp_nonpositive(const float* src, std::size_t size, float* dst) {
   map(src, size, dst, [](auto d, auto x) HWY_ATTR { return exp_nonpositive_f32(d, x); });
 }
+void map_tanh(const float* src, std::size_t size, float* dst) {
+  map(src, size, dst, [](auto d, auto x) HWY_ATTR { return tanh_f32(d, x); });
+}
+void map_erf(const float* src, std::size_t size, float* dst) {
+  map(src, size, dst, [](auto d, auto x) HWY_ATTR { return erf_f32(d, x); });
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace attend
@@ -47,6 +53,8 @@ namespace attend {
 
 HWY_EXPORT(map_exp);
 HWY_EXPORT(map_exp_nonpositive);
+HWY_EXPORT(map_tanh);
+HWY_EXPORT(map_erf);
 
 namespace {
 
@@ -116,6 +124,39 @@ TEST_CASE("exp of non-positive numbers is within an ulp, and 0 far below", "[ker
     HWY_DYNAMIC_DISPATCH(map_exp_nonpositive)(edge.data(), edge.size(), edge.data());
     CHECK((edge[0] == 1.0f && edge[1] == 1.0f));
     for (std::size_t i = 2; i < 6; ++i) CHECK(edge[i] == 0.0f);
+  });
+}
+
+TEST_CASE("tanh and erf are within two ulps and a half, odd, and exact at their limits", "[kernels]") {
+  for_each_target([] {
+    for (const float reach : {0.001f, 1.0f, 12.0f}) {
+      const std::vector<float> x = spread(-reach, reach, 200000);
+      std::vector<float> tanh_x(x.size());
+      std::vector<float> erf_x(x.size());
+      HWY_DYNAMIC_DISPATCH(map_tanh)(x.data(), x.size(), tanh_x.data());
+      HWY_DYNAMIC_DISPATCH(map_erf)(x.data(), x.size(), erf_x.data());
+      double worst_tanh = 0.0;
+      double worst_erf = 0.0;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        worst_tanh = std::max(worst_tanh, error_in_ulps(tanh_x[i], std::tanh(double{x[i]})));
+        worst_erf = std::max(worst_erf, error_in_ulps(erf_x[i], std::erf(double{x[i]})));
+      }
+      CHECK(worst_tanh <= 2.0);
+      CHECK(worst_erf <= 2.5);
+    }
+    const std::array<float, 64> edge{0.0f, -0.0f, kInf, -kInf, kNan, 1e-40f, -1e30f};
+    std::array<float, 64> y{};
+    for (const bool is_tanh : {false, true}) {
+      if (is_tanh) {
+        HWY_DYNAMIC_DISPATCH(map_tanh)(edge.data(), edge.size(), y.data());
+      } else {
+        HWY_DYNAMIC_DISPATCH(map_erf)(edge.data(), edge.size(), y.data());
+      }
+      CHECK((y[0] == 0.0f && !std::signbit(y[0])));
+      CHECK((y[1] == 0.0f && std::signbit(y[1])));
+      CHECK((y[2] == 1.0f && y[3] == -1.0f && y[6] == -1.0f));
+      CHECK(std::isnan(y[4]));
+    }
   });
 }
 
