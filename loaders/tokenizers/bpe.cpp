@@ -21,7 +21,7 @@ Bpe::Merge split_merge(std::string_view line, std::size_t number, const std::str
   const std::size_t space = line.find(' ');
   if (space == std::string_view::npos || line.find(' ', space + 1) != std::string_view::npos)
     throw Error("TOK_MERGE_FORM", fmt::format("{}[{}]", where, number),
-                fmt::format("expected two parts with a space between them, found {}", attend::quoted(line)));
+                fmt::format("expected two parts with a space between them, found {}", quote_text(line)));
   return {line.substr(0, space), line.substr(space + 1)};
 }
 
@@ -100,7 +100,7 @@ void Bpe::build(const std::vector<Merge>& merges, const std::string& where) {
     const std::int32_t id = vocabulary_.find(token);
     if (id < 0)
       throw Error("TOK_MERGE_OOV", fmt::format("{}.merges[{}]", where, number),
-                  fmt::format("{} is not in the vocabulary", attend::quoted(token)));
+                  fmt::format("{} is not in the vocabulary", quote_text(token)));
     return id;
   };
   std::string merged;
@@ -111,7 +111,7 @@ void Bpe::build(const std::vector<Merge>& merges, const std::string& where) {
                right_id = static_cast<std::uint64_t>(find(right, i));
     if (right.size() < prefix)
       throw Error("TOK_MERGE_FORM", fmt::format("{}.merges[{}]", where, i),
-                  fmt::format("{} is shorter than the continuing_subword_prefix", attend::quoted(right)));
+                  fmt::format("{} is shorter than the continuing_subword_prefix", quote_text(right)));
     merged.assign(left).append(right.substr(prefix));
     MergeRule rule{left_id << 32 | right_id, static_cast<std::uint32_t>(i), find(merged, i)};
     std::size_t at = hash_pair(rule.pair) & (slots - 1);
@@ -152,7 +152,7 @@ void Bpe::add_unknown(std::uint32_t length, Unknown& unknown, std::vector<Symbol
         fmt::format(
             "the text has characters that the vocabulary lacks, and so does it lack the token {} that "
             "stands for them",
-            attend::quoted(*options_.unk_token)));
+            quote_text(*options_.unk_token)));
 }
 
 void Bpe::read_symbols(std::string_view word, std::vector<Symbol>& symbols) const {

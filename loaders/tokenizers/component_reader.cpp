@@ -27,7 +27,7 @@ void ComponentReader::expect_fields(std::initializer_list<std::string_view> know
     if (std::find(known.begin(), known.end(), member.key) != known.end()) continue;
     throw Error("TOK_COMPONENT_UNSUPPORTED", where_,
                 fmt::format("{} has a field {} that is not known", type_.empty() ? "the component" : type_,
-                            attend::quoted(member.key)));
+                            quote_text(member.key)));
   }
 }
 
@@ -38,7 +38,7 @@ Error ComponentReader::param_error(std::string_view key, std::string message) co
 Error ComponentReader::unknown_type(std::string_view role) const {
   return Error("TOK_COMPONENT_UNSUPPORTED", where_,
                type_.empty() ? fmt::format("a {} without a type that is none of the older forms", role)
-                             : fmt::format("the {} type {} is not known", role, attend::quoted(type_)));
+                             : fmt::format("the {} type {} is not known", role, quote_text(type_)));
 }
 
 const JsonValue& ComponentReader::field(std::string_view key, std::string_view expected) const {
@@ -62,7 +62,7 @@ std::string_view ComponentReader::text(std::string_view key) const {
 char32_t ComponentReader::character(std::string_view key) const {
   const std::string_view value = text(key);
   if (value.empty() || utf8_length(value[0]) != value.size())
-    throw param_error(key, fmt::format("expected one character, found {}", attend::quoted(value)));
+    throw param_error(key, fmt::format("expected one character, found {}", quote_text(value)));
   return decode_utf8(value, 0).value;
 }
 
@@ -106,7 +106,7 @@ std::size_t ComponentReader::choice(std::string_view key,
   const auto found = std::find(names.begin(), names.end(), value);
   if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
   throw Error("TOK_COMPONENT_UNSUPPORTED", fmt::format("{}.{}", where_, key),
-              fmt::format("{} is not known; expected one of {}", attend::quoted(value), fmt::join(names, ", ")));
+              fmt::format("{} is not known; expected one of {}", quote_text(value), fmt::join(names, ", ")));
 }
 
 std::vector<ComponentReader> ComponentReader::children(std::string_view key) const {

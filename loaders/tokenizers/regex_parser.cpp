@@ -47,14 +47,14 @@ constexpr Ligature kLigatures[] = {{U"ffi", U"\uFB03"},     {U"ffl", U"\uFB04"},
 
 void RegexParser::invalid(std::string_view what) const {
   throw Error("TOK_REGEX_INVALID", where_,
-              fmt::format("{} at byte {} of the pattern {}", what, at_, attend::quoted(pattern_)));
+              fmt::format("{} at byte {} of the pattern {}", what, at_, quote_text(pattern_)));
 }
 
 void RegexParser::unsupported(std::string_view what) const {
   throw Error(
       "TOK_REGEX_UNSUPPORTED", where_,
       fmt::format("{} at byte {} of the pattern {}; it cannot be matched in linear time or is not known",
-                  what, at_, attend::quoted(pattern_)));
+                  what, at_, quote_text(pattern_)));
 }
 
 bool RegexParser::accept(std::string_view text) {

@@ -28,7 +28,7 @@ Vocabulary read_vocabulary(const JsonValue& object, const std::string& where) {
   for (const JsonMember& member : object.members()) {
     const auto id = member.value.to_uint64();
     if (!id || *id > kMaxTokenId)
-      throw Error("TOK_ID_RANGE", fmt::format("{}[{}]", where, attend::quoted(member.key)),
+      throw Error("TOK_ID_RANGE", fmt::format("{}[{}]", where, quote_text(member.key)),
                   fmt::format("expected an id from 0 to {}, found {}", kMaxTokenId, member.value.describe()));
     vocabulary.add(member.key, static_cast<std::int32_t>(*id), where);
   }
@@ -43,7 +43,7 @@ std::vector<std::int32_t> read_byte_tokens(const Vocabulary& vocabulary, const s
               low = token.size() == 6 ? hex_digit(token[4]) : -1;
     if (high < 0 || low < 0)
       throw Error("TOK_BYTE_TOKEN", where,
-                  fmt::format("the token {} of id {} is none of <0x00> to <0xFF>", attend::quoted(token), id));
+                  fmt::format("the token {} of id {} is none of <0x00> to <0xFF>", quote_text(token), id));
     // Lower-case forms are decoded as bytes, but text is never encoded with them.
     if (token[3] < 'a' && token[4] < 'a') ids[static_cast<std::size_t>(high * 16 + low)] = id;
   });

@@ -172,7 +172,7 @@ SpecialToken special_token(const TokenizerConfig& config, const TokenizerParts& 
   std::int32_t id = parts.added.find(content);
   if (id < 0) id = parts.model->vocabulary().find(content);
   if (id < 0)
-    throw Error("TOK_ADDED_TOKEN", std::string(attribute), fmt::format("{} has no id", attend::quoted(content)));
+    throw Error("TOK_ADDED_TOKEN", std::string(attribute), fmt::format("{} has no id", quote_text(content)));
   return {content, id};
 }
 
@@ -203,7 +203,7 @@ VocabFilesClass find_vocab_files_class(const std::filesystem::path& directory,
       "TOK_CLASS_UNSUPPORTED", (directory / "tokenizer_config.json").string(),
       fmt::format("there is no tokenizer.json, and {} cannot be read by the tokenizer class {}; save the "
                   "tokenizer with transformers to get a tokenizer.json",
-                  has_text ? "vocab.txt" : "vocab.json with merges.txt", attend::quoted(name)));
+                  has_text ? "vocab.txt" : "vocab.json with merges.txt", quote_text(name)));
 }
 
 TokenizerParts read_vocab_files(const std::filesystem::path& directory, VocabFilesClass tokenizer_class,

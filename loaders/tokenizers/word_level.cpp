@@ -20,7 +20,7 @@ void WordLevel::tokenize(std::string_view word, std::vector<ModelToken>& tokens)
   if (id < 0)
     throw Error(
         "TOK_UNKNOWN_TOKEN", "model.unk_token",
-        fmt::format("the word {} is not in the vocabulary, nor is {}", attend::quoted(word), attend::quoted(unk_token_)));
+        fmt::format("the word {} is not in the vocabulary, nor is {}", quote_text(word), quote_text(unk_token_)));
   tokens.push_back({id, 0, static_cast<std::uint32_t>(word.size())});
 }
 

@@ -59,7 +59,7 @@ void WordPiece::tokenize(std::string_view word, std::vector<ModelToken>& tokens)
   const std::int32_t unk = vocabulary_.find(unk_token_);
   if (unk < 0)
     throw Error("TOK_UNKNOWN_TOKEN", "model.unk_token",
-                fmt::format("a word has no pieces, and the vocabulary lacks {}", attend::quoted(unk_token_)));
+                fmt::format("a word has no pieces, and the vocabulary lacks {}", quote_text(unk_token_)));
   tokens.push_back({unk, 0, static_cast<std::uint32_t>(word.size())});
 }
 
