@@ -144,7 +144,7 @@ TEST_CASE("generation_config.json counts alone where it exists", "[config]") {
   CHECK(g.stop == std::vector<std::string>{"x"});
   CHECK(g.decoder_start_token_id == 9);
   CHECK(!g.forced_bos_token_id);
-  CHECK(g.max_length == 20);
+  CHECK(!g.max_length);
 }
 
 TEST_CASE("Modes that attend lacks are refused where they would take effect", "[config]") {
