@@ -54,7 +54,7 @@ bool resolves_inside(const fs::path& shard, const fs::path& folder) {
          is_inside(target, home.parent_path().parent_path() / "blobs");
 }
 
-// Tensor to shard, as the index says.
+// Tensor to shard.
 using WeightMap = std::map<std::string, std::string, std::less<>>;
 
 WeightMap read_weight_map(const fs::path& index) {
@@ -94,6 +94,24 @@ class Findings {
   std::size_t count_ = 0;
 };
 
+// Every tensor of the index must have been found where it is listed. Missing shards have been reported.
+void check_listed(const WeightMap& weight_map, const WeightMap& found_in, const fs::path& index,
+                  Findings& findings) {
+  const fs::path folder = index.parent_path();
+  for (const auto& [name, shard] : weight_map) {
+    const auto found = found_in.find(name);
+    std::error_code error;
+    if (found == found_in.end() && fs::exists(folder / shard, error)) {
+      findings.add("IDX_TENSOR_MISSING", (folder / shard).string() + ": " + name,
+                   index.filename().string() + " lists this tensor here, the file has none of this name");
+    } else if (found != found_in.end() && found->second != shard) {
+      findings.add(
+          "IDX_TENSOR_MISSING", (folder / shard).string() + ": " + name,
+          fmt::format("{} lists this tensor here, it is in {}", index.filename().string(), found->second));
+    }
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<StoredTensors> open_sharded(const fs::path& index, std::string prefix, ReadShard read_shard) {
@@ -109,7 +127,7 @@ std::unique_ptr<StoredTensors> open_sharded(const fs::path& index, std::string p
   std::vector<File> files;
   std::vector<StoredTensor> tensors;
   std::map<std::string, std::string> metadata;
-  std::map<std::string, std::string, std::less<>> found_in;  // tensor to shard, as the files are
+  WeightMap found_in;  // as the files are
   for (const std::string& shard : shards) {
     const fs::path path = folder / shard;
     if (!resolves_inside(path, folder)) {
@@ -141,18 +159,7 @@ std::unique_ptr<StoredTensors> open_sharded(const fs::path& index, std::string p
       if (is_new) tensors.push_back(std::move(tensor));
     }
   }
-  for (const auto& [name, shard] : weight_map) {
-    const auto found = found_in.find(name);
-    std::error_code error;
-    if (found == found_in.end() && fs::exists(folder / shard, error)) {
-      findings.add("IDX_TENSOR_MISSING", (folder / shard).string() + ": " + name,
-                   index.filename().string() + " lists this tensor here, the file has none of this name");
-    } else if (found != found_in.end() && found->second != shard) {
-      findings.add(
-          "IDX_TENSOR_MISSING", (folder / shard).string() + ": " + name,
-          fmt::format("{} lists this tensor here, it is in {}", index.filename().string(), found->second));
-    }
-  }
+  check_listed(weight_map, found_in, index, findings);
   findings.finish();
   return std::make_unique<StoredTensors>(std::move(prefix), std::move(files), std::move(tensors),
                                          std::move(metadata));

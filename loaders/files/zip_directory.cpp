@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -58,6 +59,8 @@ class ZipReader {
     return out;
   }
   Extent find_directory() const;
+  void read_zip64(std::string_view extra, std::initializer_list<std::uint64_t*> values,
+                  std::uint64_t here) const;
   std::pair<std::string, ZipEntry> read_entry(std::string_view directory, std::size_t& at,
                                               std::uint64_t directory_offset) const;
 
@@ -100,6 +103,24 @@ ZipReader::Extent ZipReader::find_directory() const {
   return extent;
 }
 
+// Fills in the values that did not fit 32 bits, in this order, from the zip64 block (id 1) of an extra field:
+// blocks of id, size and data.
+void ZipReader::read_zip64(std::string_view extra, std::initializer_list<std::uint64_t*> values,
+                           std::uint64_t here) const {
+  while (extra.size() >= 4) {
+    const auto block = static_cast<std::size_t>(field(extra, 2, 2));
+    if (block > extra.size() - 4) refuse(here, "an extra field is cut");
+    std::string_view data = extra.substr(4, block);
+    for (std::uint64_t* value : values) {
+      if (field(extra, 0, 2) != 1 || *value != 0xFFFFFFFF) continue;
+      if (data.size() < 8) refuse(here, "a zip64 field is cut");
+      *value = field(data, 0, 8);
+      data.remove_prefix(8);
+    }
+    extra.remove_prefix(4 + block);
+  }
+}
+
 // One central header: its entry, with the place of the data from the local header.
 std::pair<std::string, ZipEntry> ZipReader::read_entry(std::string_view directory, std::size_t& at,
                                                        std::uint64_t directory_offset) const {
@@ -118,22 +139,9 @@ std::pair<std::string, ZipEntry> ZipReader::read_entry(std::string_view director
   if (directory.size() - at - 46 < name_bytes + extra_bytes + comment_bytes)
     refuse(here, "a directory entry is cut");
   const std::string name(directory.substr(at + 46, name_bytes));
-  std::string_view extra = directory.substr(at + 46 + name_bytes, extra_bytes);
+  const std::string_view extra = directory.substr(at + 46 + name_bytes, extra_bytes);
   at += 46 + name_bytes + extra_bytes + comment_bytes;
-  while (extra.size() >= 4) {  // blocks of id, size, data; zip64 (1) holds what did not fit, in this order
-    const std::size_t block = static_cast<std::size_t>(field(extra, 2, 2));
-    if (block > extra.size() - 4) refuse(here, "an extra field is cut");
-    std::string_view data = extra.substr(4, block);
-    if (field(extra, 0, 2) == 1) {
-      for (std::uint64_t* value : {&size, &packed, &local}) {
-        if (*value != 0xFFFFFFFF) continue;
-        if (data.size() < 8) refuse(here, "a zip64 field is cut");
-        *value = field(data, 0, 8);
-        data.remove_prefix(8);
-      }
-    }
-    extra.remove_prefix(4 + block);
-  }
+  read_zip64(extra, {&size, &packed, &local}, here);
   const std::string where = quote_text(name);
   if (flags & 1U) refuse(here, where + " is encrypted");
   if (method != 0)
