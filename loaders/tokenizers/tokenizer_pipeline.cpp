@@ -78,67 +78,35 @@ void TokenizerPipeline::tokenize_piece(const PreTokenized& text, const Piece& pi
   cache.put(number_, word, tokens, first);
 }
 
-TokenizerPipeline::TokenizedPieces TokenizerPipeline::tokenize_pieces(const PreTokenized& text,
-                                                                      std::int32_t sequence,
-                                                                      const EncodeOptions& options) const {
-  TokenizedPieces out;
-  const std::vector<Piece>& pieces = text.pieces();
-  const Truncation* truncation = options.truncation ? &*options.truncation : nullptr;
-  if (truncation != nullptr && truncation->strategy == Truncation::Strategy::only_second && sequence == 0)
-    truncation = nullptr;
-  const std::size_t enough =
-      truncation == nullptr ? SIZE_MAX : static_cast<std::size_t>(truncation->max_length);
-  const auto is_enough = [&](const Piece& piece) { return piece.token < 0 && out.tokens.size() >= enough; };
-  out.ends.reserve(pieces.size());
-  if (truncation == nullptr || truncation->side == Side::right) {
-    out.tokens.reserve(pieces.size() + pieces.size() / 4);
-    for (const Piece& piece : pieces) {
-      tokenize_piece(text, piece, out.tokens);
-      out.ends.push_back(out.tokens.size());
-      if (is_enough(piece)) break;
-    }
-    return out;
-  }
-  // From the end: the tokens of each piece, piece by piece backward, then put in order.
-  std::vector<std::vector<ModelToken>> reversed;
-  std::size_t count = 0;
-  out.first = pieces.size();
-  while (out.first > 0) {
-    const Piece& piece = pieces[--out.first];
-    tokenize_piece(text, piece, reversed.emplace_back());
-    count += reversed.back().size();
-    if (piece.token < 0 && count >= enough) break;
-  }
-  for (auto tokens = reversed.rbegin(); tokens != reversed.rend(); ++tokens) {
-    out.tokens.insert(out.tokens.end(), tokens->begin(), tokens->end());
-    out.ends.push_back(out.tokens.size());
-  }
-  return out;
-}
-
 Encoding TokenizerPipeline::encode_sequence(std::string_view text, std::int32_t sequence,
                                             const EncodeOptions& options) const {
   PreTokenized pre_tokenized = parts_.added.extract(text, parts_.normalizer.get());
   if (parts_.pre_tokenizer) parts_.pre_tokenizer->pre_tokenize(pre_tokenized);
-  const TokenizedPieces tokenized = tokenize_pieces(pre_tokenized, sequence, options);
-  const std::size_t count = tokenized.tokens.size();
+  std::vector<ModelToken> tokens;
+  tokens.reserve(pre_tokenized.pieces().size() * 5 / 4);
+  std::vector<std::size_t> ends;  // of each piece's tokens
+  ends.reserve(pre_tokenized.pieces().size());
+  for (const Piece& piece : pre_tokenized.pieces()) {
+    tokenize_piece(pre_tokenized, piece, tokens);
+    ends.push_back(tokens.size());
+  }
   Encoding encoding;
-  encoding.ids.reserve(count);
-  for (const ModelToken& token : tokenized.tokens) encoding.ids.push_back(token.id);
-  encoding.type_ids.assign(count, sequence);
-  encoding.sequence_ids.assign(count, sequence);
-  encoding.special_tokens_mask.assign(count, 0);
-  encoding.attention_mask.assign(count, 1);
+  encoding.ids.reserve(tokens.size());
+  for (const ModelToken& token : tokens) encoding.ids.push_back(token.id);
+  encoding.type_ids.assign(tokens.size(), sequence);
+  encoding.sequence_ids.assign(tokens.size(), sequence);
+  encoding.special_tokens_mask.assign(tokens.size(), 0);
+  encoding.attention_mask.assign(tokens.size(), 1);
   if (options.ids_only) return encoding;
-  encoding.tokens.reserve(count);
-  encoding.offsets.reserve(count);
+  encoding.tokens.reserve(tokens.size());
+  encoding.offsets.reserve(tokens.size());
   const CharacterOffsets characters(text);
   std::size_t at = 0;
-  for (std::size_t i = 0; i < tokenized.ends.size(); ++i) {
-    const Piece& piece = pre_tokenized.pieces()[tokenized.first + i];
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const Piece& piece = pre_tokenized.pieces()[i];
     const std::string_view word = pre_tokenized.text(piece);
-    for (; at < tokenized.ends[i]; ++at) {
-      const ModelToken& token = tokenized.tokens[at];
+    for (; at < ends[i]; ++at) {
+      const ModelToken& token = tokens[at];
       encoding.tokens.emplace_back(token.surface ? word.substr(token.begin, token.end - token.begin)
                                                  : parts_.model->vocabulary().token(token.id).value_or(""));
       const auto [begin, end] = original_range(pre_tokenized, piece, token);

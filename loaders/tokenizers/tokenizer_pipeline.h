@@ -50,20 +50,8 @@ class TokenizerPipeline : public Tokenizer {
   std::vector<std::string> components() const override { return parts_.names; }
 
  private:
-  // The pieces that are tokenized, and the tokens of all of them; ends[i] is where those of pieces[first + i]
-  // end.
-  struct TokenizedPieces {
-    std::size_t first = 0;
-    std::vector<ModelToken> tokens;
-    std::vector<std::size_t> ends;
-  };
-
   // One text, without special tokens.
   Encoding encode_sequence(std::string_view text, std::int32_t sequence, const EncodeOptions& options) const;
-  // All pieces; with a truncation, from the side that is kept until there are enough tokens (as in the
-  // reference, so that there are as many windows as it has).
-  TokenizedPieces tokenize_pieces(const PreTokenized& text, std::int32_t sequence,
-                                  const EncodeOptions& options) const;
   void tokenize_piece(const PreTokenized& text, const Piece& piece, std::vector<ModelToken>& tokens) const;
 
   TokenizerParts parts_;
