@@ -106,8 +106,9 @@ std::size_t Tensor::size_bytes() const {
 
 Tensor Tensor::rows(std::int64_t first, std::int64_t count) const {
   if (shape_.rank() == 0 || first < 0 || count < 0 || first + count > shape_[0]) {
-    throw internal_error("Tensor::rows", "rows [" + std::to_string(first) + ", " + std::to_string(first + count) +
-                                             ") of a tensor of shape " + shape_.str());
+    throw internal_error("Tensor::rows", "rows [" + std::to_string(first) + ", " +
+                                             std::to_string(first + count) + ") of a tensor of shape " +
+                                             shape_.str());
   }
   Tensor view = *this;
   std::array<std::int64_t, Shape::kMaxRank> dims{};

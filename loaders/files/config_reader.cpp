@@ -315,7 +315,7 @@ std::vector<Issue> ConfigReader::warnings() const {
       if (runs_code(member.key)) {
         code.push_back(at);
       } else if (!state_->known.contains(at) && !changes_nothing(member.key)) {
-        unknown.push_back(member.key.size() <= 80 ? at : quoted(member.key));
+        unknown.push_back(member.key.size() <= 80 ? at : quote_text(member.key));
       }
     }
   }

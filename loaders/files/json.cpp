@@ -91,7 +91,7 @@ std::string JsonValue::describe() const {
     case JsonType::uint64: return fmt::format("the number {}", uint64_);
     case JsonType::number_text:
       return fmt::format("the number {}{}", text().substr(0, 40), size_ > 40 ? "..." : "");
-    case JsonType::string: return "the string " + quoted(text());
+    case JsonType::string: return "the string " + quote_text(text());
     case JsonType::array: return fmt::format("an array of {}", size_);
     case JsonType::object: return fmt::format("an object of {}", size_);
   }

@@ -16,7 +16,7 @@ std::string path_step(std::string_view key) {
       !key.empty() && key.size() <= 80 &&
       key.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
           std::string_view::npos;
-  return plain ? std::string(key) : quoted(key);
+  return plain ? std::string(key) : quote_text(key);
 }
 
 }  // namespace

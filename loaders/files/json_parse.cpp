@@ -191,7 +191,7 @@ bool JsonBuilder::index_members(std::span<const JsonMember> members, std::uint32
       const std::string at = path();
       return stop(limits_.kinds.duplicate,
                   fmt::format("the key {} occurs twice{}{}; which one counts is undefined, keep one",
-                              quoted(members[order[i]].key), at.empty() ? "" : " in ", at));
+                              quote_text(members[order[i]].key), at.empty() ? "" : " in ", at));
     }
   }
   return true;

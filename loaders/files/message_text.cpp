@@ -57,7 +57,7 @@ std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
-std::string quoted(std::string_view text, std::size_t max_bytes) {
+std::string quote_text(std::string_view text, std::size_t max_bytes) {
   std::string out = "\"";
   std::size_t i = 0;
   while (i < text.size() && i < max_bytes) {

@@ -12,6 +12,6 @@ namespace attend {
 std::size_t find_invalid_utf8(std::string_view text);
 
 // `text` in double quotes, control and invalid bytes as \xNN, cut after about `max_bytes` with "...".
-std::string quoted(std::string_view text, std::size_t max_bytes = 80);
+std::string quote_text(std::string_view text, std::size_t max_bytes = 80);
 
 }  // namespace attend

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "attend/error.h"
@@ -68,7 +69,7 @@ class EntryReader {
     throw Error(kind, file_ + ": " + quoted_name(), std::move(message));
   }
   std::string quoted_name() const {
-    const std::string text = quoted(tensor_);
+    const std::string text = quote_text(tensor_);
     return text.size() == tensor_.size() + 2 ? std::string(tensor_) : text;
   }
   void check_name() const;
@@ -151,7 +152,7 @@ Entry EntryReader::read(const JsonValue& value) const {
   for (const JsonMember& member : value.members()) {
     if (member.key != "dtype" && member.key != "shape" && member.key != "data_offsets") {
       refuse("ST_UNKNOWN_FIELD",
-             fmt::format("expected dtype, shape and data_offsets, found {}", quoted(member.key)));
+             fmt::format("expected dtype, shape and data_offsets, found {}", quote_text(member.key)));
     }
   }
   for (const char* field : {"dtype", "shape", "data_offsets"}) {
@@ -259,7 +260,7 @@ std::map<std::string, std::string> read_metadata(const JsonValue& value, const s
   for (const JsonMember& member : value.members()) {
     const std::optional<std::string_view> text = member.value.to_string();
     if (!text) {
-      throw Error("ST_METADATA_TYPE", fmt::format("{}: __metadata__.{}", where, quoted(member.key)),
+      throw Error("ST_METADATA_TYPE", fmt::format("{}: __metadata__.{}", where, quote_text(member.key)),
                   "expected a string, found " + member.value.describe());
     }
     out.emplace(member.key, *text);
@@ -338,7 +339,7 @@ TensorListing read_safetensors_header(const File& file) {
     }
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    return std::tie(a.begin, a.end, a.tensor.info.name) < std::tie(b.begin, b.end, b.tensor.info.name);
   });
   check_layout(entries, where, data_begin, file.size_bytes() - data_begin);
   header.tensors.reserve(entries.size());

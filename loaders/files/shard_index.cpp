@@ -66,8 +66,9 @@ WeightMap read_weight_map(const fs::path& index) {
     const JsonField shard = weight_map[member.key];
     const std::string_view name = shard.string();
     if (!is_plain_relative(name)) {
-      throw Error("IDX_PATH_ESCAPE", shard.where(),
-                  fmt::format("expected the name of a file in the model's folder, found {}", quoted(name)));
+      throw Error(
+          "IDX_PATH_ESCAPE", shard.where(),
+          fmt::format("expected the name of a file in the model's folder, found {}", quote_text(name)));
     }
     out.emplace(member.key, name);
   }

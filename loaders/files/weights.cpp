@@ -6,6 +6,7 @@
 #include "attend/error.h"
 #include "loaders/files/safetensors.h"
 #include "loaders/files/shard_index.h"
+#include "loaders/files/torch_archive.h"
 
 namespace attend {
 namespace {
@@ -55,6 +56,10 @@ std::unique_ptr<StoredTensors> open_weights(const fs::path& directory) {
   if (present(directory / "model.safetensors")) return open_safetensors(directory / "model.safetensors");
   if (const fs::path index = directory / "model.safetensors.index.json"; present(index)) {
     return open_sharded(index, "ST", read_safetensors_header);
+  }
+  if (present(directory / "pytorch_model.bin")) return open_torch_archive(directory / "pytorch_model.bin");
+  if (const fs::path index = directory / "pytorch_model.bin.index.json"; present(index)) {
+    return open_sharded(index, "PT", read_torch_archive);
   }
   throw Error("WEIGHTS_NOT_FOUND", directory.string(),
               "expected one of model.safetensors, model.safetensors.index.json, pytorch_model.bin, "

@@ -1,4 +1,3 @@
-# Third-party libraries of the tokenizers.
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-target_link_libraries(attend_loaders PRIVATE PkgConfig::UTF8PROC)
+# utf8proc (normal forms and character classes of Unicode); distributions ship it without a CMake package.
+attend_system_dependency(utf8proc utf8proc utf8proc.h GIT https://github.com/JuliaStrings/utf8proc TAG v2.9.0)
+target_link_libraries(attend_loaders PRIVATE utf8proc)

@@ -12,7 +12,8 @@
 namespace attend {
 namespace {
 
-// In the order of GRAPHEME in make_unicode_tables.py. extend, extend_incb and linker are one class but for GB9c.
+// In the order of GRAPHEME in make_unicode_tables.py. extend, extend_incb and linker are one class but for
+// GB9c.
 enum class GraphemeClass : std::uint8_t {
   other,
   cr,
@@ -46,13 +47,17 @@ GraphemeClass class_of(char32_t c) {
   return static_cast<GraphemeClass>(table[c]);
 }
 
-bool is_control(G c) { return c == G::cr || c == G::lf || c == G::control; }
-bool is_extend(G c) { return c == G::extend || c == G::extend_incb || c == G::linker; }
+bool is_control(G c) {
+  return c == G::cr || c == G::lf || c == G::control;
+}
+bool is_extend(G c) {
+  return c == G::extend || c == G::extend_incb || c == G::linker;
+}
 
 }  // namespace
 
 std::size_t grapheme_end(std::string_view text, std::size_t at) {
-  CodePoint point = decode_utf8(text, at);
+  Utf8Character point = decode_utf8(text, at);
   G before = class_of(point.value);
   std::size_t end = at + point.length;
   bool conjunct = before == G::consonant;  // consonant, then only linkers and InCB extenders
@@ -64,13 +69,13 @@ std::size_t grapheme_end(std::string_view text, std::size_t at) {
     const G after = class_of(point.value);
     bool joined = false;
     if (is_control(before) || is_control(after)) {
-      joined = before == G::cr && after == G::lf;                     // GB3, GB4, GB5
+      joined = before == G::cr && after == G::lf;  // GB3, GB4, GB5
     } else if (before == G::l) {
       joined = after == G::l || after == G::v || after == G::lv || after == G::lvt;  // GB6
     } else if (before == G::lv || before == G::v) {
-      joined = after == G::v || after == G::t;                        // GB7
+      joined = after == G::v || after == G::t;  // GB7
     } else if (before == G::lvt || before == G::t) {
-      joined = after == G::t;                                         // GB8
+      joined = after == G::t;  // GB8
     }
     if (!is_control(before) && !is_control(after)) {
       joined = joined || is_extend(after) || after == G::zwj || after == G::spacing_mark;  // GB9, GB9a

@@ -1,4 +1,5 @@
-// Extended grapheme clusters (UAX #29, Unicode 17 with GB9c), as the reference's Precompiled normalizer cuts them.
+// Extended grapheme clusters (UAX #29, Unicode 17 with GB9c), as the reference's Precompiled normalizer cuts
+// them.
 #pragma once
 
 #include <cstddef>

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "engine/model/tokenizer.h"
+#include "attend/tokenizer.h"
 
 namespace attend {
 

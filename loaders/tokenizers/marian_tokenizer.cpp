@@ -55,11 +55,11 @@ std::unique_ptr<MarianTokenizer> MarianTokenizer::load(const std::filesystem::pa
     for (const JsonMember& member : json->members()) {
       const auto id = member.value.to_int64();
       if (!id || *id < 0 || *id >= std::numeric_limits<std::int32_t>::max()) {
-        throw Error("TOK_ID_RANGE", fmt::format("{}: {}", path.string(), attend::quoted(member.key)),
+        throw Error("TOK_ID_RANGE", fmt::format("{}: {}", path.string(), quote_text(member.key)),
                     "expected an id from 0 to 2^31 - 2, found " + member.value.describe());
       }
       if (!seen.insert(*id).second) {
-        throw Error("TOK_ID_DUPLICATE", fmt::format("{}: {}", path.string(), attend::quoted(member.key)),
+        throw Error("TOK_ID_DUPLICATE", fmt::format("{}: {}", path.string(), quote_text(member.key)),
                     fmt::format("the id {} already belongs to another token", *id));
       }
       ids.emplace(member.key, static_cast<std::int32_t>(*id));
@@ -83,7 +83,7 @@ MarianTokenizer::MarianTokenizer(Side source, Side target, bool separate_vocabs,
   const std::string& unk = config_.named("unk_token")->content;
   if (!source_.ids.contains(unk) || !target_.ids.contains(unk)) {
     throw Error("TOK_UNK_MISSING", where,
-                fmt::format("the vocabulary has no unknown token {}", attend::quoted(unk)));
+                fmt::format("the vocabulary has no unknown token {}", quote_text(unk)));
   }
   add_special_tokens();
   tokens_.reserve(target_.ids.size());

@@ -14,7 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "engine/model/tokenizer.h"
+#include "attend/tokenizer.h"
 #include "loaders/tokenizers/byte_trie.h"
 #include "loaders/tokenizers/sentencepiece_model.h"
 #include "loaders/tokenizers/tokenizer_config.h"

@@ -1,10 +1,11 @@
 #include "loaders/tokenizers/normalization_forms.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
-#include <utf8proc.h>
 
 #include "loaders/tokenizers/unicode.h"
 #include "loaders/tokenizers/utf8.h"
@@ -25,9 +26,11 @@ std::size_t decompose(char32_t c, bool compatibility, std::array<utf8proc_int32_
     return 1;
   }
   int boundary = 0;
-  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0));
-  const utf8proc_ssize_t count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), out.data(),
-                                                         static_cast<utf8proc_ssize_t>(out.size()), options, &boundary);
+  const auto options =
+      static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | (compatibility ? UTF8PROC_COMPAT : 0));
+  const utf8proc_ssize_t count =
+      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), out.data(),
+                              static_cast<utf8proc_ssize_t>(out.size()), options, &boundary);
   return static_cast<std::size_t>(count);
 }
 
@@ -35,7 +38,9 @@ std::optional<char32_t> compose(char32_t first, char32_t second) {
   if (first < 0x3C || second < 0x300) return std::nullopt;
   std::array<utf8proc_int32_t, 2> pair = {static_cast<utf8proc_int32_t>(first),
                                           static_cast<utf8proc_int32_t>(second)};
-  if (utf8proc_normalize_utf32(pair.data(), 2, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE)) != 1) return std::nullopt;
+  if (utf8proc_normalize_utf32(pair.data(), 2,
+                               static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE)) != 1)
+    return std::nullopt;
   const auto composed = static_cast<char32_t>(pair[0]);
   if (!is_normalizable(composed)) return std::nullopt;
   return composed;
@@ -73,8 +78,8 @@ std::vector<CharacterChange> decompose_text(std::string_view text, bool compatib
   return out;
 }
 
-// UAX #15's composition over a starter and what follows it. A character that is composed away gives its change to
-// the starter, so that the trace still covers every old character.
+// UAX #15's composition over a starter and what follows it. A character that is composed away gives its
+// change to the starter, so that the trace still covers every old character.
 std::vector<CharacterChange> compose_text(const std::vector<CharacterChange>& in) {
   std::vector<CharacterChange> out;
   out.reserve(in.size());
@@ -113,9 +118,10 @@ std::vector<CharacterChange> normalize_form(std::string_view text, Normalization
 
 bool is_normalized_in_all_forms(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
-    const CodePoint c = decode_utf8(text, at);
+    const Utf8Character c = decode_utf8(text, at);
     // Conjoining jamo compose without being normalizable themselves.
-    if (c.value >= 0x300 && (is_normalizable(c.value) || (c.value >= 0x1100 && c.value <= 0x11FF))) return false;
+    if (c.value >= 0x300 && (is_normalizable(c.value) || (c.value >= 0x1100 && c.value <= 0x11FF)))
+      return false;
     if (c.value >= 0x80 && is_normalizable(c.value)) return false;
     at += c.length;
   }

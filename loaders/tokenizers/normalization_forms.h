@@ -9,8 +9,8 @@ namespace attend {
 
 enum class NormalizationForm { nfc, nfd, nfkc, nfkd };
 
-// A character of the new text and what it does to the old one: 0 replaces the next old character, 1 is inserted,
-// -N replaces the next old character and removes the N after it.
+// A character of the new text and what it does to the old one: 0 replaces the next old character, 1 is
+// inserted, -N replaces the next old character and removes the N after it.
 struct CharacterChange {
   char32_t character;
   int change;

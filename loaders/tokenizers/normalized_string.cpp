@@ -28,7 +28,9 @@ constexpr std::array<std::int16_t, 324> kByteLevelInverse = make_byte_level_inve
 
 }  // namespace
 
-char32_t byte_level_character(unsigned char byte) { return kByteLevel[byte]; }
+char32_t byte_level_character(unsigned char byte) {
+  return kByteLevel[byte];
+}
 
 int byte_level_byte(char32_t character) {
   return character < kByteLevelInverse.size() ? kByteLevelInverse[character] : -1;
@@ -105,7 +107,8 @@ void NormalizedString::strip(bool left, bool right) {
       [&](auto&& emit) {
         std::size_t i = 0;
         for_each_code_point(old, [&](char32_t c, std::size_t) {
-          if (i >= leading && i + trailing < count) emit(c, i + trailing + 1 == count ? -static_cast<int>(trailing) : 0);
+          if (i >= leading && i + trailing < count)
+            emit(c, i + trailing + 1 == count ? -static_cast<int>(trailing) : 0);
           ++i;
         });
       },
@@ -114,7 +117,7 @@ void NormalizedString::strip(bool left, bool right) {
 
 void NormalizedString::prepend(std::string_view prefix) {
   if (text_.empty()) return;
-  const CodePoint next = decode_utf8(text_, 0);
+  const Utf8Character next = decode_utf8(text_, 0);
   transform_range(
       {0, next.length},
       [&](auto&& emit) {

@@ -1,6 +1,8 @@
-// Text on its way through the pipeline, with the place in the original text that each of its bytes comes from.
+// Text on its way through the pipeline, with the place in the original text that each of its bytes comes
+// from.
 //
-// It follows the reference's NormalizedString operation by operation, so that offsets agree in corner cases too.
+// It follows the reference's NormalizedString operation by operation, so that offsets agree in corner cases
+// too.
 #pragma once
 
 #include <algorithm>
@@ -49,8 +51,8 @@ class NormalizedString {
   // Replaces each character c by map(c).
   template <typename Map>
   void map(Map&& map);
-  // Replaces the whole text: write(emit) calls emit(character, change) with CharacterChange's meaning of change,
-  // after `initial_removed` old characters were removed.
+  // Replaces the whole text: write(emit) calls emit(character, change) with CharacterChange's meaning of
+  // change, after `initial_removed` old characters were removed.
   template <typename Write>
   void transform(Write&& write, std::size_t initial_removed = 0);
 
@@ -156,7 +158,8 @@ void NormalizedString::filter(Keep&& keep) {
 template <typename Map>
 void NormalizedString::map(Map&& map) {
   const std::string old = text_;
-  transform([&](auto&& emit) { for_each_code_point(old, [&](char32_t c, std::size_t) { emit(map(c), 0); }); });
+  transform(
+      [&](auto&& emit) { for_each_code_point(old, [&](char32_t c, std::size_t) { emit(map(c), 0); }); });
 }
 
 // The character that stands for a byte in byte-level vocabularies (GPT-2).

@@ -9,17 +9,19 @@ void PreTokenized::append(const NormalizedString& text, std::int32_t token) {
   const auto begin = static_cast<std::uint32_t>(text_.size());
   text_.append(text.text());
   alignments_.insert(alignments_.end(), text.alignments().begin(), text.alignments().end());
-  pieces_.push_back({begin, static_cast<std::uint32_t>(text_.size()), text.original_begin(), text.original_end(), token});
+  pieces_.push_back(
+      {begin, static_cast<std::uint32_t>(text_.size()), text.original_begin(), text.original_end(), token});
 }
 
 void PreTokenized::append_slice(const NormalizedString& text, std::uint32_t begin, std::uint32_t end,
                                 std::int32_t token) {
-  if (begin == end) return;
+  if (begin >= end) return;
   const auto first = static_cast<std::uint32_t>(text_.size());
   const auto slice = text.alignments().subspan(begin, end - begin);
   text_.append(text.text(), begin, end - begin);
   alignments_.insert(alignments_.end(), slice.begin(), slice.end());
-  pieces_.push_back({first, static_cast<std::uint32_t>(text_.size()), slice.front().begin, slice.back().end, token});
+  pieces_.push_back(
+      {first, static_cast<std::uint32_t>(text_.size()), slice.front().begin, slice.back().end, token});
 }
 
 void PreTokenized::add_parts(const Piece& piece, std::vector<MatchSpan>& spans, SplitBehavior behavior) {

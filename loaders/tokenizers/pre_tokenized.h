@@ -12,7 +12,13 @@
 namespace attend {
 
 // What a pattern's matches become.
-enum class SplitBehavior : std::uint8_t { removed, isolated, merged_with_previous, merged_with_next, contiguous };
+enum class SplitBehavior : std::uint8_t {
+  removed,
+  isolated,
+  merged_with_previous,
+  merged_with_next,
+  contiguous
+};
 
 struct Piece {
   std::uint32_t begin, end;                    // bytes of the text as it is now
@@ -25,7 +31,8 @@ class PreTokenized {
   // Adds a piece at the end. Empty pieces are dropped.
   void append(const NormalizedString& text, std::int32_t token = -1);
   // The part [begin, end) of `text`.
-  void append_slice(const NormalizedString& text, std::uint32_t begin, std::uint32_t end, std::int32_t token = -1);
+  void append_slice(const NormalizedString& text, std::uint32_t begin, std::uint32_t end,
+                    std::int32_t token = -1);
 
   const std::vector<Piece>& pieces() const { return pieces_; }
   std::string_view text(const Piece& piece) const {

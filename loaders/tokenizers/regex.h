@@ -1,11 +1,12 @@
 // Regular expressions as the reference's engine (Oniguruma 6.9.10, Unicode 16) matches them, in linear time.
 //
-// A pattern only tells apart the sets of characters it names. Every character is therefore first mapped to a small
-// class number, with the tables of unicode.h; the pattern becomes a program over classes. The program is run by
-// backtracking, in the order that gives the leftmost match a backtracking engine would find. Once a text turns out
-// to need much backtracking, states that failed are remembered (without back references, failing depends on the
-// instruction and the position alone), so the whole scan takes time proportional to text times program size.
-// Idea: Norvig 1991 (memoisation for context-free parsing); Cox 2010, "Regular Expression Matching in the Wild".
+// A pattern only tells apart the sets of characters it names. Every character is therefore first mapped to a
+// small class number, with the tables of unicode.h; the pattern becomes a program over classes. The program
+// is run by backtracking, in the order that gives the leftmost match a backtracking engine would find. Once a
+// text turns out to need much backtracking, states that failed are remembered (without back references,
+// failing depends on the instruction and the position alone), so the whole scan takes time proportional to
+// text times program size. Idea: Norvig 1991 (memoisation for context-free parsing); Cox 2010, "Regular
+// Expression Matching in the Wild".
 #pragma once
 
 #include <array>
@@ -40,11 +41,11 @@ class Regex {
     bool backward = false;  // consume and split: reads the character before the position
     bool negated = false;   // look
     RegexAssertion assertion = RegexAssertion::line_begin;
-    std::uint32_t set = 0;           // consume: row of class_sets_
-    std::uint32_t next = 0;          // split: tried first
-    std::uint32_t other = 0;         // split: tried second; look, atomic: begin of the inner program
-    std::uint32_t next_if_empty = 0; // atomic: where to go on when nothing was consumed
-    std::uint32_t split = 0;         // number among the splits
+    std::uint32_t set = 0;            // consume: row of class_sets_
+    std::uint32_t next = 0;           // split: tried first
+    std::uint32_t other = 0;          // split: tried second; look, atomic: begin of the inner program
+    std::uint32_t next_if_empty = 0;  // atomic: where to go on when nothing was consumed
+    std::uint32_t split = 0;          // number among the splits
   };
 
   Regex(const RegexNode& root, const std::string& where);
@@ -70,8 +71,8 @@ class RegexMatcher {
  public:
   explicit RegexMatcher(const Regex& regex) : regex_(regex) {}
 
-  // Fills `spans` with all matches and what is between them; together they cover the text. Matches may be empty.
-  // A text without characters is one unmatched span.
+  // Fills `spans` with all matches and what is between them; together they cover the text. Matches may be
+  // empty. A text without characters is one unmatched span.
   void find_all(std::string_view text, std::vector<MatchSpan>& spans);
 
  private:
@@ -104,7 +105,7 @@ class RegexMatcher {
   std::vector<Frame> stack_;
   std::uint64_t steps_ = 0;
   bool remembering_ = false;
-  std::vector<std::vector<std::uint64_t>> failed_;               // pages of 2^kPageBits positions
+  std::vector<std::vector<std::uint64_t>> failed_;              // pages of 2^kPageBits positions
   std::unordered_map<std::uint64_t, std::uint32_t> succeeded_;  // end of the inner match from a state
 };
 

@@ -1,4 +1,5 @@
-// Character classes: nested sets, ranges, intersections, POSIX brackets, and the escapes for sets and characters.
+// Character classes: nested sets, ranges, intersections, POSIX brackets, and the escapes for sets and
+// characters.
 #include <algorithm>
 #include <utility>
 
@@ -24,7 +25,8 @@ CodePointSet RegexParser::parse_class() {
   for (;; first = false) {
     if (at_end()) invalid("missing close bracket");
     if (looking_at("]") && !first) break;
-    if (looking_at("]") && pattern_.find(']', at_ + 1) == std::string_view::npos) invalid("an empty character class");
+    if (looking_at("]") && pattern_.find(']', at_ + 1) == std::string_view::npos)
+      invalid("an empty character class");
     if (accept("&&")) {
       if (options_.ignore_case) add_case_variants(set);
       if (has_left) set.intersect(left);
@@ -82,7 +84,7 @@ bool RegexParser::parse_posix_class(CodePointSet& set) {
   std::string_view name = pattern_.substr(at_ + 2, close - at_ - 2);
   const bool negated = name.starts_with("^");
   if (negated) name.remove_prefix(1);
-  constexpr std::string_view kNames[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
+  constexpr std::string_view kNames[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit",  "graph",
                                          "lower", "print", "punct", "space", "upper", "xdigit", "word"};
   if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return false;
   const CodePointSet members = property(name);

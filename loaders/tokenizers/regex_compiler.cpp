@@ -34,8 +34,8 @@ bool is_nullable(const RegexNode& node) {
 
 void RegexCompiler::too_large() const {
   throw Error("TOK_REGEX_UNSUPPORTED", where_,
-              fmt::format("the pattern becomes a program of more than {} instructions or {} branches", kMaxInstructions,
-                          kMaxSplits));
+              fmt::format("the pattern becomes a program of more than {} instructions or {} branches",
+                          kMaxInstructions, kMaxSplits));
 }
 
 std::uint32_t RegexCompiler::emit(Regex::Instruction instruction) {
@@ -78,7 +78,8 @@ std::uint32_t RegexCompiler::node(const RegexNode& node, Next next, bool backwar
     case RegexNode::Kind::atomic: {
       const std::uint32_t end = emit({.op = Regex::Op::accept});
       const std::uint32_t inner = this->node(*node.children.front(), {end, end}, backward);
-      return emit({.op = Regex::Op::atomic, .next = next.consumed, .other = inner, .next_if_empty = next.empty});
+      return emit(
+          {.op = Regex::Op::atomic, .next = next.consumed, .other = inner, .next_if_empty = next.empty});
     }
     case RegexNode::Kind::look: {
       const std::uint32_t end = emit({.op = Regex::Op::accept});
@@ -149,7 +150,8 @@ void RegexCompiler::number_classes() {
   std::vector<std::uint64_t> rows(bounds.size() * words, 0);
   for (std::size_t s = 0; s < sets_.size(); ++s)
     for (const auto& [first, last] : sets_[s].ranges())
-      for (auto i = static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), first) - bounds.begin());
+      for (auto i = static_cast<std::size_t>(std::lower_bound(bounds.begin(), bounds.end(), first) -
+                                             bounds.begin());
            i < bounds.size() && bounds[i] <= last; ++i)
         rows[i * words + s / 64] |= std::uint64_t{1} << (s % 64);
   std::vector<std::pair<char32_t, std::uint16_t>> runs;
@@ -174,7 +176,8 @@ void RegexCompiler::number_classes() {
   for (char32_t c = 0; c < 128; ++c) regex_.ascii_classes_[c] = (*regex_.classes_)[c];
 }
 
-// Least fixed point: an instruction may succeed with what it consumes, or with what one of its successors may.
+// Least fixed point: an instruction may succeed with what it consumes, or with what one of its successors
+// may.
 void RegexCompiler::find_first_sets() {
   const std::size_t words = regex_.words_;
   std::vector<std::uint64_t>& first = regex_.first_;
@@ -214,7 +217,9 @@ void RegexCompiler::compile(const RegexNode& root) {
   find_first_sets();
 }
 
-Regex::Regex(const RegexNode& root, const std::string& where) { RegexCompiler(*this, where).compile(root); }
+Regex::Regex(const RegexNode& root, const std::string& where) {
+  RegexCompiler(*this, where).compile(root);
+}
 
 Regex Regex::compile(std::string_view pattern, const std::string& where) {
   return Regex(*parse_regex(pattern, where), where);

@@ -17,8 +17,8 @@ class RegexCompiler {
   void compile(const RegexNode& root);
 
  private:
-  // Instructions to go on with when nothing was consumed in the current iteration of the innermost loop, and when
-  // something was. An iteration that consumes nothing ends its loop, as in the reference.
+  // Instructions to go on with when nothing was consumed in the current iteration of the innermost loop, and
+  // when something was. An iteration that consumes nothing ends its loop, as in the reference.
   struct Next {
     std::uint32_t empty, consumed;
     bool same() const { return empty == consumed; }

@@ -4,7 +4,7 @@ namespace attend {
 
 std::uint16_t RegexMatcher::class_at(std::uint32_t position, bool backward, std::uint32_t* length) const {
   if (backward ? position == 0 : position == text_.size()) return regex_.end_class_;
-  const CodePoint c = backward ? decode_utf8_before(text_, position) : decode_utf8(text_, position);
+  const Utf8Character c = backward ? decode_utf8_before(text_, position) : decode_utf8(text_, position);
   *length = static_cast<std::uint32_t>(c.length);
   return regex_.class_of(c.value);
 }
@@ -38,7 +38,8 @@ bool RegexMatcher::holds(RegexAssertion assertion, std::uint32_t position) const
     case RegexAssertion::line_end: return end || text_[position] == '\n';
     case RegexAssertion::text_begin: return begin;
     case RegexAssertion::text_end: return end;
-    case RegexAssertion::text_end_newline: return end || (position + 1 == text_.size() && text_[position] == '\n');
+    case RegexAssertion::text_end_newline:
+      return end || (position + 1 == text_.size() && text_[position] == '\n');
     case RegexAssertion::word_boundary:
     case RegexAssertion::no_word_boundary: {
       bool before = false;

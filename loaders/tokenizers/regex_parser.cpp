@@ -39,21 +39,22 @@ struct Ligature {
   std::u32string_view letters;
   std::u32string_view characters;
 };
-constexpr Ligature kLigatures[] = {{U"ffi", U"\uFB03"}, {U"ffl", U"\uFB04"}, {U"ff", U"\uFB00"},
-                                   {U"fi", U"\uFB01"},  {U"fl", U"\uFB02"},  {U"ss", U"\u00DF\u1E9E"},
+constexpr Ligature kLigatures[] = {{U"ffi", U"\uFB03"},     {U"ffl", U"\uFB04"}, {U"ff", U"\uFB00"},
+                                   {U"fi", U"\uFB01"},      {U"fl", U"\uFB02"},  {U"ss", U"\u00DF\u1E9E"},
                                    {U"st", U"\uFB05\uFB06"}};
 
 }  // namespace
 
 void RegexParser::invalid(std::string_view what) const {
   throw Error("TOK_REGEX_INVALID", where_,
-              fmt::format("{} at byte {} of the pattern {}", what, at_, quoted(pattern_)));
+              fmt::format("{} at byte {} of the pattern {}", what, at_, quote_text(pattern_)));
 }
 
 void RegexParser::unsupported(std::string_view what) const {
-  throw Error("TOK_REGEX_UNSUPPORTED", where_,
-              fmt::format("{} at byte {} of the pattern {}; it cannot be matched in linear time or is not known", what,
-                          at_, quoted(pattern_)));
+  throw Error(
+      "TOK_REGEX_UNSUPPORTED", where_,
+      fmt::format("{} at byte {} of the pattern {}; it cannot be matched in linear time or is not known",
+                  what, at_, quote_text(pattern_)));
 }
 
 bool RegexParser::accept(std::string_view text) {
@@ -64,7 +65,7 @@ bool RegexParser::accept(std::string_view text) {
 
 char32_t RegexParser::next() {
   if (at_end()) invalid("the pattern ends too early");
-  const CodePoint c = decode_utf8(pattern_, at_);
+  const Utf8Character c = decode_utf8(pattern_, at_);
   at_ += c.length;
   return c.value;
 }
@@ -82,7 +83,8 @@ RegexNodePtr RegexParser::parse() {
   return node;
 }
 
-// Options set inside a group end with it; set in the middle of an alternative they take in the rest of the group.
+// Options set inside a group end with it; set in the middle of an alternative they take in the rest of the
+// group.
 RegexNodePtr RegexParser::parse_alternatives() {
   enter();
   const Options outer = options_;
@@ -133,7 +135,8 @@ void RegexParser::split_multi_character_folds(std::vector<RegexNodePtr>& sequenc
     for (const Ligature& ligature : kLigatures) {
       const std::size_t count = ligature.letters.size();
       if (i + count > literals.size()) continue;
-      const bool same = std::equal(ligature.letters.begin(), ligature.letters.end(), literals.begin() + static_cast<std::ptrdiff_t>(i),
+      const bool same = std::equal(ligature.letters.begin(), ligature.letters.end(),
+                                   literals.begin() + static_cast<std::ptrdiff_t>(i),
                                    [](char32_t a, char32_t b) { return to_lower(b) == a; });
       if (!same) continue;
       RegexNodePtr letters = make(RegexNode::Kind::concat);
@@ -157,8 +160,8 @@ RegexNodePtr RegexParser::literal(char32_t c) const {
   if (options_.ignore_case) {
     // Characters that fold to several are the few below; all others fold one to one.
     const bool multiple = c == 0xDF || c == 0x149 || c == 0x1F0 || c == 0x390 || c == 0x3B0 || c == 0x587 ||
-                          (c >= 0x1E96 && c <= 0x1E9E) || (c >= 0x1F50 && c <= 0x1FFC) || (c >= 0xFB00 && c <= 0xFB17) ||
-                          c == 0x130;
+                          (c >= 0x1E96 && c <= 0x1E9E) || (c >= 0x1F50 && c <= 0x1FFC) ||
+                          (c >= 0xFB00 && c <= 0xFB17) || c == 0x130;
     if (multiple) unsupported("a character without regard to case that stands for several");
     add_case_variants(set);
   }

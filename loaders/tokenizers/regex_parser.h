@@ -29,7 +29,8 @@ class RegexParser {
   bool parse_braces(std::size_t* min, std::size_t* max, bool* possessive);
   RegexNodePtr parse_escape();
   RegexNodePtr literal(char32_t c) const;
-  void split_multi_character_folds(std::vector<RegexNodePtr>& sequence, const std::vector<char32_t>& literals) const;
+  void split_multi_character_folds(std::vector<RegexNodePtr>& sequence,
+                                   const std::vector<char32_t>& literals) const;
 
   // regex_classes.cpp: character classes and the escapes that stand for sets or characters.
   CodePointSet parse_class();

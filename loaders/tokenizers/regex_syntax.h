@@ -13,13 +13,13 @@
 namespace attend {
 
 enum class RegexAssertion : std::uint8_t {
-  line_begin,         // ^
-  line_end,           // $
-  text_begin,         // \A
-  text_end,           // \z
-  text_end_newline,   // \Z
-  word_boundary,      // \b
-  no_word_boundary,   // \B
+  line_begin,        // ^
+  line_end,          // $
+  text_begin,        // \A
+  text_end,          // \z
+  text_end_newline,  // \Z
+  word_boundary,     // \b
+  no_word_boundary,  // \B
 };
 
 struct RegexNode {
@@ -27,11 +27,11 @@ struct RegexNode {
   static constexpr std::size_t kUnlimited = SIZE_MAX;
 
   Kind kind = Kind::empty;
-  CodePointSet set;                                   // set
-  std::vector<std::unique_ptr<RegexNode>> children;   // concat, alternate; one for repeat, atomic, look
-  std::size_t min = 0, max = 0;                       // repeat
-  bool greedy = true;                                 // repeat
-  bool behind = false, negated = false;               // look
+  CodePointSet set;                                  // set
+  std::vector<std::unique_ptr<RegexNode>> children;  // concat, alternate; one for repeat, atomic, look
+  std::size_t min = 0, max = 0;                      // repeat
+  bool greedy = true;                                // repeat
+  bool behind = false, negated = false;              // look
   RegexAssertion assertion = RegexAssertion::line_begin;
 };
 using RegexNodePtr = std::unique_ptr<RegexNode>;

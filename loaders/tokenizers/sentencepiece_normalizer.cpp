@@ -72,6 +72,10 @@ void CharsMap::check_values(const std::string& where) const {
         fail(where, fmt::format("a replacement at {} is declared, the replacements have {} bytes",
                                 value(units_[next]), replacements_.size()));
       }
+      if (has_leaf(units_[position]) &&
+          (static_cast<unsigned char>(replacements_[value(units_[next])]) & 0xC0U) == 0x80U) {
+        fail(where, fmt::format("the replacement at {} begins inside a character", value(units_[next])));
+      }
       if (!seen[next]) {
         seen[next] = true;
         open.push_back(next);
@@ -94,6 +98,19 @@ std::pair<std::size_t, std::string_view> CharsMap::longest_prefix(std::string_vi
     }
   }
   return longest;
+}
+
+std::optional<std::string_view> CharsMap::shortest_prefix(std::string_view text) const {
+  if (units_.empty()) return std::nullopt;
+  std::uint32_t state = offset(units_[0]);
+  for (const char c : text) {
+    const std::uint32_t byte = static_cast<unsigned char>(c);
+    const std::uint32_t position = state ^ byte;
+    if (byte == 0 || position >= units_.size() || label(units_[position]) != byte) return std::nullopt;
+    state = position ^ offset(units_[position]);
+    if (has_leaf(units_[position])) return std::string_view(replacements_.data() + value(units_[state]));
+  }
+  return std::nullopt;
 }
 
 std::size_t utf8_character_size(std::string_view text) {

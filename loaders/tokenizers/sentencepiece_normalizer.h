@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,8 @@ class CharsMap {
 
   // The longest key that `text` starts with: its length (0: none) and replacement.
   std::pair<std::size_t, std::string_view> longest_prefix(std::string_view text) const;
+  // The replacement of the shortest key that `text` starts with. Keys do not go on past a NUL byte.
+  std::optional<std::string_view> shortest_prefix(std::string_view text) const;
 
  private:
   void check_values(const std::string& where) const;

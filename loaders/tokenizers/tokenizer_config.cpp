@@ -143,7 +143,7 @@ void read_extra_tokens(const ConfigFile& file, TokenizerConfig& config) {
 void read_added_tokens_decoder(const ConfigFile& file, const JsonValue& tokens, TokenizerConfig& config) {
   if (!tokens.is_object()) throw type_error(file.where(), "added_tokens_decoder", "an object", tokens);
   for (const JsonMember& member : tokens.members()) {
-    const std::string key = fmt::format("added_tokens_decoder.{}", quoted(member.key));
+    const std::string key = fmt::format("added_tokens_decoder.{}", quote_text(member.key));
     std::int64_t number = -1;
     const char* end = member.key.data() + member.key.size();
     const auto parsed = std::from_chars(member.key.data(), end, number);
@@ -167,7 +167,7 @@ void read_added_tokens_json(const ConfigFile& file, TokenizerConfig& config) {
                   fmt::format("a token of 1 to {} bytes is expected, found {}", kMaxTokenBytes,
                               token.content.size()));
     }
-    config.added_tokens[file.id(quoted(member.key), member.value.to_int64())] = std::move(token);
+    config.added_tokens[file.id(quote_text(member.key), member.value.to_int64())] = std::move(token);
   }
 }
 

@@ -282,7 +282,9 @@ void CodePointSet::intersect(const CodePointSet& other) {
   *this = outside.complement();
 }
 
-void CodePointSet::remove(const CodePointSet& other) { intersect(other.complement()); }
+void CodePointSet::remove(const CodePointSet& other) {
+  intersect(other.complement());
+}
 
 bool CodePointSet::contains(char32_t c) const {
   const auto after = std::upper_bound(ranges_.begin(), ranges_.end(), c,
@@ -290,13 +292,27 @@ bool CodePointSet::contains(char32_t c) const {
   return after != ranges_.begin() && c <= std::prev(after)->second;
 }
 
-bool is_numeric(char32_t c) { return has(c, kIsNumeric); }
-bool is_punctuation(char32_t c) { return has(c, kIsPunctuation); }
-bool is_word_character(char32_t c) { return has(c, kIsWord); }
-bool is_cleaned_text(char32_t c) { return has(c, kIsCleaned); }
-bool is_accent(char32_t c) { return has(c, kIsAccent); }
-bool is_bert_accent(char32_t c) { return has(c, kIsBertAccent); }
-bool is_normalizable(char32_t c) { return c >= 0x80 && has(c, kIsNormalizable); }
+bool is_numeric(char32_t c) {
+  return has(c, kIsNumeric);
+}
+bool is_punctuation(char32_t c) {
+  return has(c, kIsPunctuation);
+}
+bool is_word_character(char32_t c) {
+  return has(c, kIsWord);
+}
+bool is_cleaned_text(char32_t c) {
+  return has(c, kIsCleaned);
+}
+bool is_accent(char32_t c) {
+  return has(c, kIsAccent);
+}
+bool is_bert_accent(char32_t c) {
+  return has(c, kIsBertAccent);
+}
+bool is_normalizable(char32_t c) {
+  return c >= 0x80 && has(c, kIsNormalizable);
+}
 
 bool is_cjk_ideograph(char32_t c) {
   if (c < 0x3400) return false;

@@ -69,8 +69,8 @@ class CodePointTable {
 // The 25 characters of White_Space: \s, and what Strip and WhitespaceSplit take.
 constexpr bool is_whitespace(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13);
-  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
-         c == 0x202F || c == 0x205F || c == 0x3000;
+  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
+         c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 bool is_numeric(char32_t c);
 // ASCII punctuation and symbols, and the category P of Unicode 8.

@@ -18,18 +18,24 @@ inline std::size_t utf8_length(char lead) {
 }
 
 // Bytes that `c` takes.
-inline std::size_t utf8_width(char32_t c) { return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4; }
+inline std::size_t utf8_width(char32_t c) {
+  return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+}
 
-inline bool is_utf8_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+inline bool is_utf8_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+}
 
-struct CodePoint {
+struct Utf8Character {
   char32_t value;
   std::size_t length;  // bytes
 };
 
 // The character at `at`, which is inside the text and the beginning of a character.
-inline CodePoint decode_utf8(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[at + i])); };
+inline Utf8Character decode_utf8(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) {
+    return static_cast<char32_t>(static_cast<unsigned char>(text[at + i]));
+  };
   const char32_t lead = byte(0);
   if (lead < 0x80) return {lead, 1};
   if (lead < 0xE0) return {(lead & 0x1F) << 6 | (byte(1) & 0x3F), 2};
@@ -38,14 +44,16 @@ inline CodePoint decode_utf8(std::string_view text, std::size_t at) {
 }
 
 // The character that ends at `end`, which is not the beginning of the text.
-inline CodePoint decode_utf8_before(std::string_view text, std::size_t end) {
+inline Utf8Character decode_utf8_before(std::string_view text, std::size_t end) {
   std::size_t at = end - 1;
   while (is_utf8_continuation(text[at])) --at;
   return decode_utf8(text, at);
 }
 
 inline void append_utf8(std::string& out, char32_t c) {
-  const auto push = [&](char32_t byte) { out.push_back(static_cast<char>(static_cast<unsigned char>(byte))); };
+  const auto push = [&](char32_t byte) {
+    out.push_back(static_cast<char>(static_cast<unsigned char>(byte)));
+  };
   if (c < 0x80) {
     push(c);
   } else if (c < 0x800) {
@@ -73,7 +81,7 @@ inline std::size_t count_code_points(std::string_view text) {
 template <typename F>
 void for_each_code_point(std::string_view text, F&& f) {
   for (std::size_t at = 0; at < text.size();) {
-    const CodePoint c = decode_utf8(text, at);
+    const Utf8Character c = decode_utf8(text, at);
     f(c.value, at);
     at += c.length;
   }

@@ -12,6 +12,21 @@ function(attend_dependency name)
     message(STATUS "${name} is not installed: fetching ${arg_TAG}")
     FetchContent_Declare(${name} GIT_REPOSITORY ${arg_GIT} GIT_TAG ${arg_TAG} GIT_SHALLOW TRUE)
     FetchContent_MakeAvailable(${name})
+    set_property(GLOBAL APPEND PROPERTY ATTEND_FETCHED ${name})
+  endif()
+endfunction()
+
+# attend_system_dependency(TARGET LIBRARY HEADER GIT url TAG tag): the same for a library that distributions
+# ship without a CMake package. An installed attend looks for it in the same way.
+include(${CMAKE_CURRENT_LIST_DIR}/attendSystemLibrary.cmake)
+function(attend_system_dependency target library header)
+  cmake_parse_arguments(arg "" "GIT;TAG" "" ${ARGN})
+  attend_system_library(${target} ${library} ${header})
+  if(TARGET ${target})
+    set_property(GLOBAL APPEND_STRING PROPERTY ATTEND_SYSTEM_LIBRARIES
+      "  attend_system_library(${target} ${library} ${header} REQUIRED)\n")
+  else()
+    attend_dependency(${target} GIT ${arg_GIT} TAG ${arg_TAG} TARGET ${target})
   endif()
 endfunction()
 

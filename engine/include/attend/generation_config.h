@@ -10,9 +10,9 @@ namespace attend {
 
 // When beam search may stop (transformers' early_stopping).
 enum class EarlyStopping {
-  no,      // a heuristic: stop when the best running beam cannot beat the worst finished one
-  yes,     // as soon as num_beams hypotheses are finished
-  never,   // only when no running beam can become better under any length
+  no,     // a heuristic: stop when the best running beam cannot beat the worst finished one
+  yes,    // as soon as num_beams hypotheses are finished
+  never,  // only when no running beam can become better under any length
 };
 
 struct GenerationConfig {
@@ -20,7 +20,7 @@ struct GenerationConfig {
   // the `new` variants and included in the others; decoder-only models count the prompt in the others.
   std::optional<std::int32_t> max_new_tokens;
   std::optional<std::int32_t> min_new_tokens;
-  std::int32_t max_length = 20;
+  std::optional<std::int32_t> max_length;  // without any: 20 new tokens
   std::int32_t min_length = 0;
   std::vector<std::string> stop;  // stop strings
 

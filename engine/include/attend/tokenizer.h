@@ -21,15 +21,35 @@ struct Encoding {
   std::vector<std::int32_t> type_ids;
   // 0 for the first text, 1 for the second, -1 for special tokens that were added.
   std::vector<std::int32_t> sequence_ids;
+  // Which word of its text, as the pre-tokenizer splits it, a token is part of, counted from 0 in each text;
+  // -1 for tokens that were added. Empty when the tokenizer does not split into words.
+  std::vector<std::int32_t> word_ids;
+  // 1 for tokens that were added (special ones and padding), 0 for those of the text.
+  std::vector<std::int32_t> special_tokens_mask;
+  // 0 for padding, 1 for everything else.
+  std::vector<std::int32_t> attention_mask;
   // Further windows when truncation with a stride was asked for.
   std::vector<Encoding> overflowing;
 };
+
+// Where tokens are cut off, and where padding goes.
+enum class Side : std::uint8_t { right, left };
 
 struct Truncation {
   enum class Strategy { longest_first, only_first, only_second };
   std::int32_t max_length = 0;  // tokens, special ones included
   std::int32_t stride = 0;      // tokens that neighbouring windows share
   Strategy strategy = Strategy::longest_first;
+  Side side = Side::right;
+};
+
+struct Padding {
+  std::optional<std::int32_t> length;  // to the longest of the batch when there is none
+  std::int32_t multiple_of = 0;        // the length is rounded up to a multiple of this, unless it is 0
+  Side side = Side::right;
+  std::int32_t id = 0;
+  std::int32_t type_id = 0;
+  std::string token = "[PAD]";
 };
 
 struct EncodeOptions {
@@ -37,8 +57,15 @@ struct EncodeOptions {
   // The second text of a pair.
   std::optional<std::string> pair;
   std::optional<Truncation> truncation;
+  // Leaves tokens and offsets empty, which is faster.
+  bool ids_only = false;
   // Encode with the target side's vocabulary (translation models with two).
   bool as_target = false;
+};
+
+// Ids of the tokens that tokenizer_config.json and special_tokens_map.json give a role.
+struct SpecialTokenIds {
+  std::optional<std::int32_t> bos, eos, unk, sep, pad, cls, mask;
 };
 
 // Immutable after loading; all functions may be called from several threads at once.
@@ -56,10 +83,29 @@ class Tokenizer {
   // Largest id plus one.
   virtual std::int32_t vocab_size() const = 0;
   virtual bool is_special(std::int32_t id) const = 0;
+  virtual SpecialTokenIds special_token_ids() const { return {}; }
+  // What tokens that continue a word begin with ("##" for WordPiece); empty when nothing marks them.
+  virtual std::string continuing_subword_prefix() const { return {}; }
+  // The decoder of tokenizer.json alone, applied to tokens: no special tokens dropped, no spaces cleaned up.
+  // Tokens joined by spaces when there is no decoder.
+  virtual std::string convert_tokens_to_string(std::span<const std::string> tokens) const {
+    std::string text;
+    for (const std::string& token : tokens) {
+      if (!text.empty()) text += ' ';
+      text += token;
+    }
+    return text;
+  }
   // Limit of tokenizer_config.json's model_max_length, where it has one.
   virtual std::optional<std::int32_t> model_max_length() const { return std::nullopt; }
+  // What the checkpoint's files say; nothing of it is done unless it is asked for.
+  virtual std::optional<Truncation> stored_truncation() const { return std::nullopt; }
+  virtual std::optional<Padding> stored_padding() const { return std::nullopt; }
   // Component names from the first to the last, for `inspect`.
   virtual std::vector<std::string> components() const { return {}; }
 };
+
+// Pads all to one length, their overflowing windows too. Encodings are not padded otherwise.
+void pad_encodings(std::span<Encoding> encodings, const Padding& padding);
 
 }  // namespace attend

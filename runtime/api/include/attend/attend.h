@@ -31,6 +31,7 @@ struct LoadOptions {
   int threads = 0;                     // 0: the processors this process may use
   std::string dtype = "auto";          // auto | f32 | bf16 | int8
   std::uint64_t max_memory_bytes = 0;  // weights, cache and arena; 0: what the machine has free
+  int max_batch_size = 64;             // requests that run at once
   bool check_tensors = false;          // refuse weights that hold NaN or infinity
   // Called while weights are read and packed, with the fraction done in [0, 1].
   std::function<void(double)> progress;
@@ -38,17 +39,17 @@ struct LoadOptions {
 
 // What a checkpoint is.
 struct ModelInfo {
-  std::string architecture;          // "MarianMTModel", as config.json names it
-  std::string model_type;            // "marian"
-  std::string task;                  // the default one, by its Hugging Face name: "translation"
-  std::vector<std::string> tasks;    // every task this checkpoint can do
-  std::string dtype;                 // of the computation: "f32"
-  std::string instruction_set;       // "AVX2"
+  std::string architecture;        // "MarianMTModel", as config.json names it
+  std::string model_type;          // "marian"
+  std::string task;                // the default one, by its Hugging Face name: "translation"
+  std::vector<std::string> tasks;  // every task this checkpoint can do
+  std::string dtype;               // of the computation: "f32"
+  std::string instruction_set;     // "AVX2"
   int threads = 1;
-  std::int64_t parameters = 0;       // elements of all tensors, tied ones once
-  std::int64_t max_input_tokens = 0; // 0: no limit
+  std::int64_t parameters = 0;        // elements of all tensors, tied ones once
+  std::int64_t max_input_tokens = 0;  // 0: no limit
   std::int64_t vocab_size = 0;
-  std::uint64_t weights_bytes = 0;   // in memory, packed
+  std::uint64_t weights_bytes = 0;  // in memory, packed
   std::uint64_t weights_file_bytes = 0;
   std::uint64_t cache_bytes_per_token = 0;
   double load_ms = 0;
@@ -92,9 +93,9 @@ struct GeneratedSequence {
 };
 
 struct Timing {
-  double queue_ms = 0;    // waiting for the first step
-  double encode_ms = 0;   // encoder or prompt
-  double decode_ms = 0;   // from the first token to the last
+  double queue_ms = 0;   // waiting for the first step
+  double encode_ms = 0;  // encoder or prompt
+  double decode_ms = 0;  // from the first token to the last
   double total_ms = 0;
   std::int64_t input_tokens = 0;
   std::int64_t output_tokens = 0;
@@ -152,6 +153,6 @@ class Model {
 
 // The tokenizer of a directory, which need not hold a model; throws Error when there is none or it is bad.
 // Include attend/tokenizer.h to use it.
-std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& directory);
+std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& directory);
 
 }  // namespace attend

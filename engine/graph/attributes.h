@@ -1,0 +1,137 @@
+// Attributes of the graph's nodes: plain structs, filled with designated initialisers by the definitions.
+//
+// T tokens of a step, D model width, H heads, d head width.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace attend {
+
+enum class Act : std::uint8_t { none, relu, gelu, gelu_tanh, silu, tanh, sigmoid, quick_gelu };
+
+// Rows of a table, by index: [T] -> [T, dim]. Weight `weight` [rows, dim].
+struct Embedding {
+  std::int64_t rows = 0;
+  std::int64_t dim = 0;
+  float scale = 1.0F;
+  std::int64_t offset = 0;  // added to every index (BART's positions begin at 2)
+};
+
+// Sinusoidal positions (Vaswani et al. 2017, section 3.5), sines in the first half of the row and cosines in
+// the second: [T] -> [T, dim]. No weights.
+struct Sinusoid {
+  std::int64_t rows = 0;
+  std::int64_t dim = 0;
+};
+
+// Layer normalisation (arXiv:1607.06450) or root-mean-square normalisation (arXiv:1910.07467) of each row.
+struct Norm {
+  enum Kind : std::uint8_t { layer, rms };
+  Kind kind = layer;
+  float eps = 1e-5F;
+  bool bias = true;            // of layer norms
+  float weight_offset = 0.0F;  // Gemma stores its weights minus one
+};
+
+// y = act(x W^T + b): [*, in] -> [*, out].
+struct Linear {
+  std::int64_t out = 0;
+  bool bias = false;
+  Act act = Act::none;
+  std::string weight_tensor{};  // full tensor names where they are not NAME.weight and NAME.bias
+  std::string bias_tensor{};
+  bool transposed = false;  // stored [in, out], as GPT-2's Conv1D
+  float softcap = 0.0F;     // y = cap * tanh(y / cap), when not 0
+  float scale = 1.0F;       // y * scale, before the cap
+};
+
+// Rotary positions (arXiv:2104.09864): pairs (i, i + dims/2), or (2i, 2i + 1) when interleaved.
+struct Rope {
+  std::int64_t dims = 0;        // rotated elements of each head, the first ones
+  std::vector<float> inv_freq{};  // [dims / 2]
+  float scale = 1.0F;           // of cosines and sines (YaRN's attention factor)
+  bool interleaved = false;
+  // rope_type dynamic: frequencies for a sequence longer than `dynamic_from` tokens grow with its length;
+  // cached keys keep their old rotation, as in transformers.
+  std::int64_t dynamic_from = 0;  // 0: static
+  float theta = 10000.0F;
+  float factor = 1.0F;
+  bool operator==(const Rope&) const = default;
+};
+
+enum class Mask : std::uint8_t { none, causal };
+
+// Names of the projections, relative to the layer. `qkv` names one fused tensor instead of three, its rows in
+// the order queries, keys, values (GPT-2, Phi-3).
+struct Projections {
+  std::string q{};
+  std::string k{};
+  std::string v{};
+  std::string out{};
+  std::string qkv{};
+  bool bias = true;  // of q, k, v
+  bool out_bias = true;
+  bool transposed = false;
+  bool operator==(const Projections&) const = default;
+};
+
+// Multi-head attention (Vaswani et al. 2017); grouped queries when kv_heads < heads (arXiv:2305.13245).
+struct Attention {
+  Projections proj{};
+  std::int64_t heads = 1;
+  std::int64_t kv_heads = 0;  // 0: as many as heads
+  std::int64_t head_dim = 0;  // 0: D / heads
+  float scale = 0.0F;         // 0: 1 / sqrt(head_dim)
+  Mask mask = Mask::none;
+  std::int64_t window = 0;  // keys a query may see, itself included (both ways without a causal mask); 0: all
+  float softcap = 0.0F;     // scores = cap * tanh(scores / cap), when not 0
+  std::optional<Rope> rope{};
+  // Normalisation of each head's queries and keys before the rotation (Qwen3), by name relative to the layer.
+  std::string q_norm{};
+  std::string k_norm{};
+  Norm qk_norm{};
+
+  std::int64_t kv_heads_or_heads() const { return kv_heads == 0 ? heads : kv_heads; }
+};
+
+// The three attention nodes share the attributes.
+struct SelfAttention : Attention {};
+// Keys and values of the encoder's output, once per request: [S, D] -> state.
+struct CrossKv : Attention {};
+struct CrossAttention : Attention {};
+
+// y = down(act(up(x))), or down(act(gate(x)) * up(x)) with a gate (arXiv:2002.05202). Names are relative to
+// the layer.
+struct FeedForward {
+  std::int64_t hidden = 0;
+  std::string up = "fc1";
+  std::string down = "fc2";
+  std::string gate{};     // empty: no gate
+  std::string gate_up{};  // one fused tensor, gate rows first; empty: separate
+  Act act = Act::gelu;
+  bool bias = true;
+  bool transposed = false;
+};
+
+// y = a + b, same shape.
+struct Add {};
+
+// y = act(x), each element.
+struct Activation {
+  Act act = Act::none;
+};
+
+// Rows picked from [T, D]: the rows that sample [R, D], or the first row of every sequence [B, D].
+struct GatherRows {
+  enum Which : std::uint8_t { sampled, first };
+  Which which = sampled;
+};
+
+using Op = std::variant<Embedding, Sinusoid, Norm, Linear, SelfAttention, CrossKv, CrossAttention,
+                        FeedForward, Add, Activation, GatherRows>;
+
+}  // namespace attend

@@ -1,0 +1,29 @@
+#include "engine/graph/graph.h"
+
+namespace attend {
+
+const WeightRef* Node::weight(std::string_view role) const {
+  for (const WeightRef& ref : weights) {
+    if (ref.role == role) return &ref;
+  }
+  return nullptr;
+}
+
+std::string_view kind_name(const Op& op) {
+  struct Namer {
+    std::string_view operator()(const Embedding&) const { return "embedding"; }
+    std::string_view operator()(const Sinusoid&) const { return "sinusoid"; }
+    std::string_view operator()(const Norm&) const { return "norm"; }
+    std::string_view operator()(const Linear&) const { return "linear"; }
+    std::string_view operator()(const SelfAttention&) const { return "self_attention"; }
+    std::string_view operator()(const CrossKv&) const { return "cross_kv"; }
+    std::string_view operator()(const CrossAttention&) const { return "cross_attention"; }
+    std::string_view operator()(const FeedForward&) const { return "feed_forward"; }
+    std::string_view operator()(const Add&) const { return "add"; }
+    std::string_view operator()(const Activation&) const { return "activation"; }
+    std::string_view operator()(const GatherRows&) const { return "gather_rows"; }
+  };
+  return std::visit(Namer{}, op);
+}
+
+}  // namespace attend

@@ -1,0 +1,179 @@
+#include "engine/kernels/rows.h"
+
+#include <algorithm>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/rows.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace attend {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+constexpr int kVectors = static_cast<int>(16 / kLanes);
+
+// Sum of term(vector of x) over the row in 16 fixed lanes, so that the bits are the same on every instruction
+// set.
+template <typename Term, typename ScalarTerm>
+HWY_INLINE float lane_sum(const float* x, std::int64_t width, Term&& term, ScalarTerm&& scalar_term) {
+  const D tag;
+  V sum[kVectors];
+  for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(tag);
+  std::int64_t i = 0;
+  for (; i + 16 <= width; i += 16) {
+    for (int v = 0; v < kVectors; ++v) sum[v] = term(sum[v], hn::LoadU(tag, x + i + v * kLanes));
+  }
+  HWY_ALIGN float lanes[16];
+  for (int v = 0; v < kVectors; ++v) hn::Store(sum[v], tag, lanes + v * kLanes);
+  for (int k = 0; i < width; ++i, ++k) lanes[k] = scalar_term(lanes[k], x[i]);
+  for (int half = 8; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+  }
+  return lanes[0];
+}
+
+void layer_norm_row(const float* x, float* y, std::int64_t width, float eps, const float* weight,
+                    const float* bias) {
+  const D tag;
+  const auto n = static_cast<float>(width);
+  const float mean = lane_sum(
+                         x, width, [](V sum, V value) HWY_ATTR { return hn::Add(sum, value); },
+                         [](float sum, float value) { return sum + value; }) /
+                     n;
+  const V mean_v = hn::Set(tag, mean);
+  const float variance =
+      lane_sum(
+          x, width,
+          [&](V sum, V value) HWY_ATTR {
+            const V centred = hn::Sub(value, mean_v);
+            return hn::MulAdd(centred, centred, sum);
+          },
+          [&](float sum, float value) { return std::fma(value - mean, value - mean, sum); }) /
+      n;
+  const float inv = 1.0F / std::sqrt(variance + eps);
+  const V inv_v = hn::Set(tag, inv);
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    const V scaled = hn::Mul(hn::Sub(hn::LoadU(tag, x + i), mean_v), inv_v);
+    const V weighted = bias != nullptr
+                           ? hn::MulAdd(scaled, hn::LoadU(tag, weight + i), hn::LoadU(tag, bias + i))
+                           : hn::Mul(scaled, hn::LoadU(tag, weight + i));
+    hn::StoreU(weighted, tag, y + i);
+  }
+  for (; i < width; ++i) {
+    const float scaled = (x[i] - mean) * inv;
+    y[i] = bias != nullptr ? std::fma(scaled, weight[i], bias[i]) : scaled * weight[i];
+  }
+}
+
+void rms_norm_row(const float* x, float* y, std::int64_t width, float eps, const float* weight) {
+  const D tag;
+  const float square = lane_sum(
+                           x, width, [](V sum, V value) HWY_ATTR { return hn::MulAdd(value, value, sum); },
+                           [](float sum, float value) { return std::fma(value, value, sum); }) /
+                       static_cast<float>(width);
+  const float inv = 1.0F / std::sqrt(square + eps);
+  const V inv_v = hn::Set(tag, inv);
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) {
+    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(tag, x + i), inv_v), hn::LoadU(tag, weight + i)), tag, y + i);
+  }
+  for (; i < width; ++i) y[i] = x[i] * inv * weight[i];
+}
+
+void add_range(const float* a, const float* b, float* y, std::int64_t count) {
+  const D tag;
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    hn::StoreU(hn::Add(hn::LoadU(tag, a + i), hn::LoadU(tag, b + i)), tag, y + i);
+  for (; i < count; ++i) y[i] = a[i] + b[i];
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace attend
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attend {
+namespace {
+
+HWY_EXPORT(layer_norm_row);
+HWY_EXPORT(rms_norm_row);
+HWY_EXPORT(add_range);
+
+// Below this many floats a parallel region costs more than it gives.
+constexpr std::int64_t kParallelFloats = 16384;
+
+float activate_one(Act act, float x) {
+  switch (act) {
+    case Act::none: return x;
+    case Act::relu: return x > 0.0F ? x : 0.0F;
+    case Act::gelu: return 0.5F * x * (1.0F + std::erf(x * 0.70710678118654752F));
+    case Act::gelu_tanh:
+      return 0.5F * x * (1.0F + std::tanh(0.79788456080286536F * (x + 0.044715F * x * x * x)));
+    case Act::silu: return x / (1.0F + std::exp(-x));
+    case Act::quick_gelu: return x / (1.0F + std::exp(-1.702F * x));
+    case Act::tanh: return std::tanh(x);
+    case Act::sigmoid: return 1.0F / (1.0F + std::exp(-x));
+  }
+  return x;
+}
+
+}  // namespace
+
+void normalize_rows(Norm::Kind kind, const float* x, float* y, std::int64_t rows, std::int64_t width,
+                    std::int64_t stride, float eps, const float* weight, const float* bias) {
+#pragma omp parallel for schedule(static) if (rows * width >= kParallelFloats)
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (kind == Norm::layer) {
+      HWY_DYNAMIC_DISPATCH(layer_norm_row)(x + r * stride, y + r * stride, width, eps, weight, bias);
+    } else {
+      HWY_DYNAMIC_DISPATCH(rms_norm_row)(x + r * stride, y + r * stride, width, eps, weight);
+    }
+  }
+}
+
+void add_rows(const float* a, const float* b, float* y, std::int64_t count) {
+  const std::int64_t chunk = kParallelFloats / 2;
+  const std::int64_t chunks = (count + chunk - 1) / chunk;
+#pragma omp parallel for schedule(static) if (chunks > 1)
+  for (std::int64_t c = 0; c < chunks; ++c) {
+    HWY_DYNAMIC_DISPATCH(add_range)
+    (a + c * chunk, b + c * chunk, y + c * chunk, std::min(chunk, count - c * chunk));
+  }
+}
+
+void activate(Act act, float* x, std::int64_t count) {
+#pragma omp parallel for schedule(static) if (count >= kParallelFloats)
+  for (std::int64_t i = 0; i < count; ++i) x[i] = activate_one(act, x[i]);
+}
+
+void scale_and_cap(float* x, std::int64_t count, float scale, float cap) {
+#pragma omp parallel for schedule(static) if (count >= kParallelFloats)
+  for (std::int64_t i = 0; i < count; ++i)
+    x[i] = cap == 0.0F ? x[i] * scale : cap * std::tanh(x[i] * scale / cap);
+}
+
+void rotate_row(float* x, std::int64_t heads, std::int64_t head_dim, std::int64_t dims, bool interleaved,
+                const float* cos, const float* sin) {
+  const std::int64_t half = dims / 2;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    float* head = x + h * head_dim;
+    for (std::int64_t i = 0; i < half; ++i) {
+      float& a = interleaved ? head[2 * i] : head[i];
+      float& b = interleaved ? head[2 * i + 1] : head[i + half];
+      const float rotated = a * cos[i] - b * sin[i];
+      b = b * cos[i] + a * sin[i];
+      a = rotated;
+    }
+  }
+}
+
+}  // namespace attend
+#endif

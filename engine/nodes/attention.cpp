@@ -1,0 +1,266 @@
+// Attention nodes: projections as packed products, positions, cache, and the ragged attention kernel.
+//
+// Legend: T tokens of the step, H heads, G key-value heads, d head width.
+#include "engine/kernels/attention.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "engine/graph/builder.h"
+#include "engine/kernels/rows.h"
+#include "engine/nodes/kernel.h"
+
+namespace attend {
+namespace {
+
+// Floats of rows per task when keys and values are written.
+constexpr std::int32_t kWriteRows = 32;
+
+void write_all(const KvSlice& kv, std::span<const AttentionSpan> spans, const float* keys,
+               const float* values, std::int64_t stride) {
+  thread_local std::vector<AttentionSpan> parts;
+  parts.clear();
+  for (const AttentionSpan& span : spans) {
+    for (std::int32_t first = 0; first < span.rows; first += kWriteRows) {
+      AttentionSpan part = span;
+      part.first_row += first;
+      part.past += first;
+      part.rows = std::min(kWriteRows, span.rows - first);
+      parts.push_back(part);
+    }
+  }
+  const AttentionSpan* list = parts.data();
+  const auto count = static_cast<std::int64_t>(parts.size());
+#pragma omp parallel for schedule(static) if (count > 1)
+  for (std::int64_t i = 0; i < count; ++i) write_kv(kv, list[i], keys, values, stride);
+}
+
+// The steps scores, softmax and mix, and the output projection: what all attention nodes end with.
+class AttentionCore {
+ public:
+  AttentionCore(PrepareContext& context, const Attention& op, std::int64_t width, const KvSlice& kv)
+      : node_(context.node_index),
+        shape_{.heads = op.heads,
+               .kv = kv,
+               .scale = op.scale,
+               .softcap = op.softcap,
+               .causal = op.mask == Mask::causal,
+               .window = op.window},
+        scores_step_(context.step("scores", "attend")),
+        softmax_step_(context.step("softmax", "attend")),
+        mix_step_(context.step("mix", "attend")),
+        out_(context.weights.dense(context.node(), {"out"}, op.heads * op.head_dim, Act::none)),
+        out_step_(context.dense_step("out", out_, op.heads * op.head_dim, width)) {}
+
+  const AttentionShape& shape() const { return shape_; }
+
+  void run(RunContext& context, std::span<const AttentionSpan> spans, const float* q, std::int64_t q_stride,
+           const NodeIo& io) const {
+    const std::int64_t rows = context.rows(Rows::tokens);
+    float* mixed = context.scratch_rows(rows, shape_.heads * shape_.kv.head_dim);
+    std::int64_t max_keys = 0;
+    for (const AttentionSpan& span : spans) max_keys = std::max<std::int64_t>(max_keys, span.keys);
+    float* scratch = context.scratch(attention_scratch_floats(max_keys, context.threads));
+    AttentionSeconds seconds;
+    const bool timed = context.profiler != nullptr;
+    const double begin = timed ? Profiler::now() : 0;
+    attention(shape_, spans, q, q_stride, mixed, scratch, timed ? &seconds : nullptr,
+              context.attention_sink(node_));
+    if (timed) attribute(*context.profiler, rows, begin, Profiler::now(), seconds);
+    context.dense(out_, out_step_, rows, mixed, io.output, io.accumulate);
+  }
+
+ private:
+  // The three steps run interleaved in each thread: the wall time is shared out by their parts of the work.
+  void attribute(Profiler& profiler, std::int64_t rows, double begin, double end,
+                 const AttentionSeconds& s) const {
+    const double sum = std::max(s.scores + s.softmax + s.mix, 1e-12);
+    const double at_softmax = begin + (end - begin) * s.scores / sum;
+    const double at_mix = at_softmax + (end - begin) * s.softmax / sum;
+    profiler.add(scores_step_, rows, begin, at_softmax);
+    profiler.add(softmax_step_, rows, at_softmax, at_mix);
+    profiler.add(mix_step_, rows, at_mix, end);
+  }
+
+  int node_;
+  AttentionShape shape_;
+  int scores_step_, softmax_step_, mix_step_;
+  DenseLayer out_;
+  int out_step_;
+};
+
+class SelfAttentionKernel final : public NodeKernel {
+ public:
+  SelfAttentionKernel(PrepareContext& context, const Attention& op)
+      : op_(op),
+        state_(context.node().state),
+        q_width_(op.heads * op.head_dim),
+        kv_width_(op.kv_heads * op.head_dim),
+        qkv_(context.weights.dense(context.node(), {"q", "k", "v"}, context.input(0).width, Act::none)),
+        qkv_step_(context.dense_step("qkv", qkv_, context.input(0).width, q_width_ + 2 * kv_width_)) {
+    if (!op.q_norm.empty()) {
+      q_norm_ = context.weights.vector(context.node(), "q_norm", op.qk_norm.weight_offset);
+      k_norm_ = context.weights.vector(context.node(), "k_norm", op.qk_norm.weight_offset);
+      norm_step_ = context.step("qk_norm", "attend");
+    }
+    if (op.rope) {
+      rope_ = context.rope(*op.rope);
+      rope_step_ = context.step("rope", "attend");
+    }
+    write_step_ = context.step("kv_write", "attend");
+    KvSlice kv{0, op.kv_heads, op.head_dim};
+    if (state_ >= 0) {
+      kv = context.cache.slices[static_cast<std::size_t>(state_)];
+      group_ = context.cache.groups[static_cast<std::size_t>(state_)];
+    }
+    core_ = std::make_unique<AttentionCore>(context, op, context.input(0).width, kv);
+  }
+
+  void run(RunContext& context, const NodeIo& io) const override {
+    const std::int64_t rows = context.rows(Rows::tokens);
+    const std::int64_t stride = q_width_ + 2 * kv_width_;
+    float* qkv = context.scratch_rows(rows, stride);
+    context.dense(qkv_, qkv_step_, rows, io.inputs[0], qkv);
+    if (!q_norm_.empty()) normalize_heads(context, qkv, rows, stride);
+    if (op_.rope) rotate(context, qkv, rows, stride);
+    const std::span<AttentionSpan> spans = make_spans(context);
+    {
+      const StepTimer timer(context.profiler, write_step_, rows);
+      write_all(core_->shape().kv, spans, qkv + q_width_, qkv + q_width_ + kv_width_, stride);
+    }
+    core_->run(context, spans, qkv, stride, io);
+  }
+
+ private:
+  std::span<AttentionSpan> make_spans(RunContext& context) const {
+    const auto sequences = context.input->sequences;
+    constexpr auto kFloats = static_cast<std::int64_t>(sizeof(AttentionSpan) / sizeof(float));
+    auto* spans = reinterpret_cast<AttentionSpan*>(
+        context.scratch(static_cast<std::int64_t>(sequences.size()) * kFloats));
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const SequenceSpan& s = sequences[i];
+      spans[i] = {s.first_row, s.rows, s.past, s.past + s.rows,
+                  state_ >= 0 ? s.tables[group_] : transient_blocks(context, s.rows)};
+    }
+    return {spans, sequences.size()};
+  }
+
+  // Encoders keep nothing: their blocks live as long as the node runs.
+  BlockTable transient_blocks(RunContext& context, std::int64_t rows) const {
+    const std::int64_t blocks = (rows + kBlockTokens - 1) / kBlockTokens;
+    const std::int64_t size = core_->shape().kv.size();
+    auto** table = reinterpret_cast<std::byte**>(context.scratch(blocks * 2));
+    float* memory = context.scratch(blocks * size);
+    for (std::int64_t b = 0; b < blocks; ++b) table[b] = reinterpret_cast<std::byte*>(memory + b * size);
+    return table;
+  }
+
+  void normalize_heads(RunContext& context, float* qkv, std::int64_t rows, std::int64_t stride) const {
+    const StepTimer timer(context.profiler, norm_step_, rows);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      float* row = qkv + r * stride;
+      normalize_rows(op_.qk_norm.kind, row, row, op_.heads, op_.head_dim, op_.head_dim, op_.qk_norm.eps,
+                     q_norm_.data(), nullptr);
+      normalize_rows(op_.qk_norm.kind, row + q_width_, row + q_width_, op_.kv_heads, op_.head_dim,
+                     op_.head_dim, op_.qk_norm.eps, k_norm_.data(), nullptr);
+    }
+  }
+
+  void rotate(RunContext& context, float* qkv, std::int64_t rows, std::int64_t stride) const {
+    const StepTimer timer(context.profiler, rope_step_, rows);
+    const RopeTable table = context.rope(rope_);
+    const std::int64_t half = op_.rope->dims / 2;
+#pragma omp parallel for schedule(static) if (rows > 8)
+    for (std::int64_t r = 0; r < rows; ++r) {
+      // Queries and keys are neighbours in the row: one run over H + G heads.
+      rotate_row(qkv + r * stride, op_.heads + op_.kv_heads, op_.head_dim, op_.rope->dims,
+                 op_.rope->interleaved, table.cos + r * half, table.sin + r * half);
+    }
+  }
+
+  Attention op_;
+  int state_;
+  int group_ = 0;
+  std::int64_t q_width_;
+  std::int64_t kv_width_;
+  DenseLayer qkv_;
+  int qkv_step_;
+  std::vector<float> q_norm_, k_norm_;
+  int rope_ = -1;
+  int norm_step_ = -1;
+  int rope_step_ = -1;
+  int write_step_ = -1;
+  std::unique_ptr<AttentionCore> core_;
+};
+
+class CrossKvKernel final : public NodeKernel {
+ public:
+  CrossKvKernel(PrepareContext& context, const Attention& op)
+      : kv_(context.cache.slices[static_cast<std::size_t>(context.node().state)]),
+        width_(op.kv_heads * op.head_dim),
+        kv_layer_(context.weights.dense(context.node(), {"k", "v"}, context.input(0).width, Act::none)),
+        kv_step_(context.dense_step("kv", kv_layer_, context.input(0).width, 2 * width_)),
+        write_step_(context.step("kv_write", "attend")) {}
+
+  void run(RunContext& context, const NodeIo& io) const override {
+    const std::int64_t rows = context.rows(Rows::tokens);
+    float* kv = context.scratch_rows(rows, 2 * width_);
+    context.dense(kv_layer_, kv_step_, rows, io.inputs[0], kv);
+    const StepTimer timer(context.profiler, write_step_, rows);
+    thread_local std::vector<AttentionSpan> spans;
+    spans.clear();
+    for (const CrossSpan& c : context.input->cross)
+      spans.push_back({c.first_row, c.rows, 0, c.keys, c.blocks});
+    write_all(kv_, spans, kv, kv + width_, 2 * width_);
+  }
+
+ private:
+  KvSlice kv_;
+  std::int64_t width_;
+  DenseLayer kv_layer_;
+  int kv_step_;
+  int write_step_;
+};
+
+class CrossAttentionKernel final : public NodeKernel {
+ public:
+  CrossAttentionKernel(PrepareContext& context, const Attention& op)
+      : q_width_(op.heads * op.head_dim),
+        q_(context.weights.dense(context.node(), {"q"}, context.input(0).width, Act::none)),
+        q_step_(context.dense_step("q", q_, context.input(0).width, q_width_)),
+        core_(context, op, context.input(0).width,
+              context.cache.slices[static_cast<std::size_t>(context.node().state)]) {}
+
+  void run(RunContext& context, const NodeIo& io) const override {
+    const std::int64_t rows = context.rows(Rows::tokens);
+    float* q = context.scratch_rows(rows, q_width_);
+    context.dense(q_, q_step_, rows, io.inputs[0], q);
+    thread_local std::vector<AttentionSpan> spans;
+    spans.clear();
+    for (const CrossSpan& c : context.input->cross)
+      spans.push_back({c.first_row, c.rows, 0, c.keys, c.blocks});
+    core_.run(context, spans, q, q_width_, io);
+  }
+
+ private:
+  std::int64_t q_width_;
+  DenseLayer q_;
+  int q_step_;
+  AttentionCore core_;
+};
+
+}  // namespace
+
+std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const SelfAttention& op) {
+  return std::make_unique<SelfAttentionKernel>(context, op);
+}
+std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const CrossKv& op) {
+  return std::make_unique<CrossKvKernel>(context, op);
+}
+std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const CrossAttention& op) {
+  return std::make_unique<CrossAttentionKernel>(context, op);
+}
+
+}  // namespace attend

@@ -1,0 +1,90 @@
+// Matrix products with packed weights: y[M, out] = act(x[M, in] W^T + b), optionally added to or multiplied
+// with another matrix. Each runs on the oneDNN primitive that this machine does best.
+//
+// Weights are packed once, in the layout that the primitive asks for, and one layout serves every M. Rows
+// come out bit-identical whatever M, their position and the number of threads: a row's result never depends
+// on its batch. (Measured: oneDNN 3.2, brgemm kernels; tests/engine/dense_test.cpp checks it on the machine
+// at hand.)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/graph/attributes.h"
+
+namespace attend {
+
+struct DenseSpec {
+  enum Combine : std::uint8_t {
+    none,
+    add,       // y += : the destination holds the other summand
+    multiply,  // y = act(...) * other
+  };
+  std::int64_t in = 0;
+  std::int64_t out = 0;
+  bool bias = false;
+  Act act = Act::none;
+  Combine combine = none;
+  bool operator==(const DenseSpec&) const = default;
+};
+
+// Fills rows [first, first + count) of a weight matrix [out, in] as f32.
+using RowSource = std::function<void(std::int64_t first, std::int64_t count, float* dst)>;
+
+// A weight matrix in oneDNN's blocked layout. Immutable.
+class PackedWeights {
+ public:
+  virtual ~PackedWeights() = default;
+  // Copies row `row` [in], scaled, to `dst`: an embedding that shares the output matrix of the model.
+  virtual void gather_row(std::int64_t row, float scale, float* dst) const = 0;
+  virtual std::size_t size_bytes() const = 0;
+};
+
+// The row counts for which primitives exist: the buffers of a product must hold bucket_rows(M) rows.
+std::int64_t bucket_rows(std::int64_t rows);
+
+// The products of one model. Filled while the model is prepared, const and shared afterwards.
+class DenseLibrary {
+ public:
+  DenseLibrary();
+  ~DenseLibrary();
+  DenseLibrary(const DenseLibrary&) = delete;
+  DenseLibrary& operator=(const DenseLibrary&) = delete;
+
+  // Equal specs share their primitives. With `layout_of`, the id of a spec of the same sizes, the weights
+  // keep that spec's layout. Throws Error when oneDNN has no primitive for it.
+  int add(const DenseSpec& spec, int layout_of = -1);
+  std::shared_ptr<const PackedWeights> pack(int spec, const RowSource& source);
+  // oneDNN's name of the implementation: "brgemm:avx2".
+  const std::string& implementation(int spec) const;
+
+ private:
+  friend class DenseExecutor;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Runs products for one thread of control; primitives are created on first use of a bucket and kept.
+class DenseExecutor {
+ public:
+  explicit DenseExecutor(const DenseLibrary& library);
+  ~DenseExecutor();
+  DenseExecutor(const DenseExecutor&) = delete;
+  DenseExecutor& operator=(const DenseExecutor&) = delete;
+
+  // src [rows, in], dst [rows, out], other [rows, out] or null, all contiguous with room for
+  // bucket_rows(rows).
+  void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src,
+           float* dst, const float* other = nullptr);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attend

@@ -1,0 +1,79 @@
+// Reads a model's weights into the form in which they are computed with: packed matrices, vectors, tables.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attend/tensor.h"
+#include "engine/graph/graph.h"
+#include "engine/model/weight_store.h"
+#include "engine/onednn/dense.h"
+
+namespace attend {
+
+// A product with its weights: y = act(x W^T + b), and the variant that adds into its destination.
+struct DenseLayer {
+  std::shared_ptr<const PackedWeights> weights;
+  std::vector<float> bias;  // empty: none
+  int spec = -1;
+  int spec_add = -1;
+
+  const float* bias_or_null() const { return bias.empty() ? nullptr : bias.data(); }
+};
+
+// Rows of an embedding, as stored or out of the output matrix that shares the tensor.
+class EmbeddingTable {
+ public:
+  EmbeddingTable(Tensor rows, std::shared_ptr<const PackedWeights> packed)
+      : rows_(std::move(rows)), packed_(std::move(packed)) {}
+  // dst[dim] = scale * row
+  void gather(std::int64_t row, float scale, float* dst) const;
+
+ private:
+  Tensor rows_;
+  std::shared_ptr<const PackedWeights> packed_;
+};
+
+class WeightLoader {
+ public:
+  // `progress` is called with the fraction of the checkpoint's bytes read so far; it may be empty.
+  WeightLoader(const WeightStore& store, DenseLibrary& library, std::function<void(double)> progress);
+
+  // Tells which tensors are output matrices, so that an embedding of the same tensor shares their memory.
+  void note_linear(const Graph& graph);
+
+  // The rows of `roles` one under another, as one product: {"q", "k", "v"} or {""} for a plain linear.
+  DenseLayer dense(const Node& node, const std::vector<std::string>& roles, std::int64_t in, Act act,
+                   DenseSpec::Combine combine = DenseSpec::none);
+  // A vector (bias, norm weight) as f32; `offset` is added to each element.
+  std::vector<float> vector(const Node& node, std::string_view role, float offset = 0.0F);
+  EmbeddingTable embedding(const Node& node);
+
+  std::uint64_t packed_bytes() const { return packed_bytes_; }
+
+ private:
+  void read_rows(const WeightRef& ref, std::int64_t first, std::int64_t rows, float* dst);
+  void read_floats(const TensorInfo& tensor, std::int64_t first, std::int64_t count, float* dst);
+  const TensorInfo& info(const WeightRef& ref) const;
+  std::shared_ptr<const PackedWeights> pack(int spec, const std::vector<const WeightRef*>& parts,
+                                            std::int64_t in, std::int64_t out);
+
+  const WeightStore& store_;
+  DenseLibrary& library_;
+  std::function<void(double)> progress_;
+  std::map<std::string, DenseSpec, std::less<>> output_matrices_;
+  std::map<std::string, std::shared_ptr<const PackedWeights>> packed_;
+  std::uint64_t total_bytes_ = 0;
+  std::uint64_t read_bytes_ = 0;
+  std::uint64_t packed_bytes_ = 0;
+};
+
+// Converts `count` elements of a floating dtype to f32.
+void convert_to_f32(DType dtype, const std::byte* src, std::int64_t count, float* dst);
+
+}  // namespace attend

@@ -1,0 +1,41 @@
+#include "loaders/load_model.h"
+
+#include <utility>
+
+#include "attend/error.h"
+#include "loaders/files/generation_config_reader.h"
+#include "loaders/files/weights.h"
+#include "loaders/models/architecture.h"
+#include "loaders/tokenizers/load_tokenizer.h"
+
+namespace attend {
+
+LoadedModel load_model(const std::filesystem::path& directory) {
+  check_model_directory(directory);
+  const ConfigReader config(directory);
+  std::vector<std::string> supported;
+  for (const Architecture& architecture : architectures()) supported.emplace_back(architecture.name);
+  const std::string name = config.architecture(supported);
+  const Architecture* architecture = find_architecture(name);
+  if (architecture == nullptr) {
+    if (!name.empty()) config.refuse_architecture(name, supported);
+    config.finish();
+  }
+
+  LoadedModel model;
+  model.weights = open_weights(directory);
+  Checkpoint checkpoint(*model.weights);
+  // Ids that may be generated: encoder-decoder models can have a vocabulary per side.
+  const std::int64_t vocab = config.optional_int(config.has("decoder_vocab_size") ? "decoder_vocab_size" : "vocab_size",
+                                                 kVocabRange.max, kVocabRange);
+  const GenerationConfig generation = read_generation_config(directory, config, vocab);
+  model.def = architecture->build(config, checkpoint);
+  model.def.architecture = name;
+  model.def.model_type = config.model_type();
+  model.def.generation = generation;
+  if (std::vector<Issue> issues = checkpoint.finish(); !issues.empty()) throw Error(std::move(issues));
+  model.tokenizer = load_tokenizer(directory);
+  return model;
+}
+
+}  // namespace attend

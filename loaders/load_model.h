@@ -1,0 +1,22 @@
+// From a directory on disk to everything that running its model needs.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "engine/model/model_def.h"
+#include "loaders/files/stored_tensors.h"
+
+namespace attend {
+
+struct LoadedModel {
+  ModelDef def;
+  std::unique_ptr<StoredTensors> weights;
+  std::shared_ptr<const Tokenizer> tokenizer;  // null when the directory has none
+};
+
+// Reads headers and JSON only, no weights. Throws one Error with every refusal: configuration first (nothing
+// can be built from a wrong one), then tensors that are missing, misshapen or unused.
+LoadedModel load_model(const std::filesystem::path& directory);
+
+}  // namespace attend

@@ -1,0 +1,45 @@
+#include <algorithm>
+#include <array>
+
+#include "loaders/models/architecture.h"
+
+namespace attend {
+
+ModelDef build_marian(const ConfigReader& config, Checkpoint& checkpoint);
+
+std::span<const Architecture> architectures() {
+  static constexpr auto kTable = std::to_array<Architecture>({
+      {"MarianMTModel", build_marian},
+  });
+  return kTable;
+}
+
+const Architecture* find_architecture(std::string_view name) {
+  const auto table = architectures();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const Architecture& a) { return a.name == name; });
+  return found == table.end() ? nullptr : &*found;
+}
+
+Act read_activation(const ConfigReader& config, const ConfigKey& key, const std::string& fallback) {
+  struct Named {
+    const char* name;
+    Act act;
+  };
+  static constexpr auto kNames = std::to_array<Named>({
+      {"relu", Act::relu},
+      {"gelu", Act::gelu},
+      {"gelu_new", Act::gelu_tanh},
+      {"gelu_fast", Act::gelu_tanh},
+      {"gelu_pytorch_tanh", Act::gelu_tanh},
+      {"silu", Act::silu},
+      {"swish", Act::silu},
+      {"tanh", Act::tanh},
+      {"quick_gelu", Act::quick_gelu},
+  });
+  std::vector<std::string> accepted;
+  for (const Named& named : kNames) accepted.emplace_back(named.name);
+  const std::string name = config.optional_choice(key, fallback, accepted);
+  return std::find_if(kNames.begin(), kNames.end(), [&](const Named& n) { return n.name == name; })->act;
+}
+
+}  // namespace attend

@@ -1,0 +1,13 @@
+// What this process may use of the machine: its cpuset and control group count, not the hardware.
+#pragma once
+
+#include <cstdint>
+
+namespace attend {
+
+// Processors of the affinity mask, bounded by the control group's quota; at least 1.
+int usable_processors();
+// Memory that can be taken without swapping, bounded by the control group's limit.
+std::uint64_t available_memory_bytes();
+
+}  // namespace attend

@@ -1,0 +1,286 @@
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "attend/attend.h"
+#include "attend/tokenizer.h"
+#include "engine/plan/compiled_model.h"
+#include "loaders/files/stored_tensors.h"
+#include "loaders/load_model.h"
+#include "loaders/tokenizers/load_tokenizer.h"
+#include "runtime/api/machine.h"
+#include "runtime/generation/stopping.h"
+#include "runtime/generation/stream_decoder.h"
+#include "runtime/scheduler/scheduler.h"
+
+namespace attend {
+namespace {
+
+double now_ms() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Floats of the tensors that the graphs use, each once, and of the tables that are computed at load.
+std::int64_t weight_elements(const ModelDef& def) {
+  std::set<std::string> seen;
+  std::int64_t elements = 0;
+  for (const auto& [name, graph] : def.graphs) {
+    for (const Node& node : graph.nodes) {
+      for (const WeightRef& ref : node.weights) {
+        if (seen.insert(ref.tensor).second) elements += ref.shape.elements();
+      }
+    }
+  }
+  return elements;
+}
+
+std::int64_t computed_elements(const ModelDef& def) {
+  std::int64_t elements = 0;
+  for (const auto& [name, graph] : def.graphs) {
+    for (const Node& node : graph.nodes) {
+      if (const auto* table = std::get_if<Sinusoid>(&node.op)) elements += table->rows * table->dim;
+    }
+  }
+  return elements;
+}
+
+void check_memory(const ModelDef& def, std::uint64_t limit) {
+  const auto needed = static_cast<std::uint64_t>(weight_elements(def) + computed_elements(def)) * sizeof(float);
+  if (needed <= limit) return;
+  constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+  throw Error("CFG_MEMORY", def.architecture,
+              fmt::format("the weights need {:.2f} GiB, the limit is {:.2f} GiB (--max-memory, or what the machine has free)",
+                          static_cast<double>(needed) / kGiB, static_cast<double>(limit) / kGiB));
+}
+
+std::string checked_dtype(const std::string& dtype) {
+  if (dtype == "auto" || dtype == "f32") return "f32";
+  throw usage_error("DTYPE_UNSUPPORTED", "--dtype", "expected auto or f32, found '" + dtype + "'");
+}
+
+bool blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
+
+}  // namespace
+
+struct Ticket::State {
+  std::mutex mutex;
+  std::condition_variable condition;
+  std::optional<Result> result;
+  std::shared_ptr<std::atomic<bool>> cancelled;
+  std::weak_ptr<Scheduler> scheduler;
+
+  void set(Result value) {
+    {
+      const std::lock_guard lock(mutex);
+      result = std::move(value);
+    }
+    condition.notify_all();
+  }
+};
+
+struct Model::Impl {
+  ModelInfo info;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const CompiledModel> compiled;
+  std::shared_ptr<Scheduler> scheduler;
+
+  std::vector<std::int32_t> ids_of(const Input& input) const {
+    if (input.ids) return *input.ids;
+    if (tokenizer == nullptr) {
+      throw Error("TOKENIZER_MISSING", "input", "the model directory has no tokenizer: give token ids (--input-ids)");
+    }
+    EncodeOptions options;
+    options.pair = input.pair;
+    return tokenizer->encode(input.text, options).ids;
+  }
+
+  Result to_result(Outcome outcome, std::int64_t input_tokens) const {
+    Result result;
+    result.timing = {.queue_ms = outcome.queue_ms, .encode_ms = outcome.encode_ms, .decode_ms = outcome.decode_ms,
+                     .total_ms = outcome.total_ms, .input_tokens = input_tokens, .output_tokens = 0};
+    result.error = std::move(outcome.error);
+    for (SequenceResult& sequence : outcome.sequences) {
+      GeneratedSequence generated;
+      if (tokenizer != nullptr) generated.text = tokenizer->decode(sequence.ids);
+      if (sequence.score) generated.score = static_cast<double>(*sequence.score);
+      generated.logprobs = std::move(sequence.logprobs);
+      generated.output_ids = std::move(sequence.ids);
+      result.timing.output_tokens += static_cast<std::int64_t>(generated.output_ids.size());
+      result.sequences.push_back(std::move(generated));
+    }
+    return result;
+  }
+
+  // Text that is nothing but white space is not translated into an invention of the model.
+  static Result empty_result(const GenerationConfig& config) {
+    Result result;
+    result.sequences.resize(static_cast<std::size_t>(std::max(config.num_return_sequences, 1)));
+    return result;
+  }
+
+  void submit(Request request, const std::shared_ptr<Ticket::State>& state, std::function<void(const Result&)> on_done) {
+    const auto done = [state, on_done = std::move(on_done)](Result result) {
+      if (on_done) on_done(result);
+      state->set(std::move(result));
+    };
+    try {
+      const GenerationConfig config = request.generation.value_or(compiled->def().generation);
+      if (!request.input.ids && blank(request.input.text) && compiled->def().family == Family::encoder_decoder) {
+        done(empty_result(config));
+        return;
+      }
+      ScheduledRequest scheduled;
+      scheduled.input_ids = ids_of(request.input);
+      scheduled.token_types = request.input.type_ids;
+      scheduled.config = config;
+      scheduled.cancelled = state->cancelled;
+      if (!config.stop.empty()) {
+        const auto criteria = std::make_shared<StoppingCriteria>(config, LengthLimits{}, tokenizer.get());
+        scheduled.should_stop = [criteria](std::span<const std::int32_t> ids) { return criteria->ends_stop_string(ids); };
+      }
+      add_callbacks(request, scheduled);
+      const auto tokens = static_cast<std::int64_t>(scheduled.input_ids.size());
+      scheduled.on_done = [this, done, tokens](Outcome outcome) {
+        Result result;
+        try {
+          result = to_result(std::move(outcome), tokens);
+        } catch (const Error& e) {
+          result = {};
+          result.error = e;
+        }
+        done(std::move(result));
+      };
+      scheduler->submit(std::move(scheduled));
+    } catch (const Error& e) {
+      Result result;
+      result.error = e;
+      done(std::move(result));
+    }
+  }
+
+  void add_callbacks(Request& request, ScheduledRequest& scheduled) const {
+    if (request.on_token) {
+      std::shared_ptr<StreamDecoder> decoder;
+      if (tokenizer != nullptr) decoder = std::make_shared<StreamDecoder>(*tokenizer);
+      scheduled.on_token = [decoder, on_token = std::move(request.on_token)](std::int32_t id) {
+        on_token({id, decoder == nullptr ? std::string() : decoder->push(id)});
+      };
+    }
+    if (request.on_node) {
+      scheduled.on_node = [on_node = std::move(request.on_node)](const RequestNodeValue& value) {
+        const Tensor copy = Tensor::from({value.data, static_cast<std::size_t>(value.rows * value.width)}, {value.rows, value.width});
+        on_node({value.node, copy});
+      };
+    }
+  }
+};
+
+const std::string& Result::text() const {
+  if (error) throw *error;
+  if (sequences.empty()) throw internal_error("Result::text", "the result has no text");
+  return sequences.front().text;
+}
+
+Result Ticket::wait() {
+  std::unique_lock lock(state_->mutex);
+  state_->condition.wait(lock, [&] { return state_->result.has_value(); });
+  return *state_->result;
+}
+
+bool Ticket::done() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->result.has_value();
+}
+
+void Ticket::cancel() {
+  state_->cancelled->store(true);
+  if (const auto scheduler = state_->scheduler.lock()) scheduler->wake();
+}
+
+Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
+  const double begin = now_ms();
+  const std::string dtype = checked_dtype(options.dtype);
+  LoadedModel loaded = load_model(directory);
+  const std::uint64_t memory = options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes();
+  check_memory(loaded.def, memory);
+  if (options.check_tensors) check_finite(*loaded.weights);
+
+  auto impl = std::make_shared<Impl>();
+  ModelInfo& info = impl->info;
+  info.parameters = weight_elements(loaded.def);
+  for (const TensorInfo* tensor : loaded.weights->tensors()) info.weights_file_bytes += tensor->size_bytes();
+  impl->tokenizer = loaded.tokenizer;
+  impl->compiled = std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights, options.progress);
+  const ModelDef& def = impl->compiled->def();
+  info.architecture = def.architecture;
+  info.model_type = def.model_type;
+  info.tasks = def.tasks;
+  info.task = def.tasks.empty() ? "" : def.tasks.front();
+  info.dtype = dtype;
+  info.instruction_set = instruction_set();
+  info.threads = options.threads > 0 ? options.threads : usable_processors();
+  info.max_input_tokens = def.max_positions;
+  info.vocab_size = def.vocab_size;
+  info.weights_bytes = impl->compiled->weights_bytes();
+  for (const CacheGroup& group : impl->compiled->cache().self) {
+    info.cache_bytes_per_token += static_cast<std::uint64_t>(group.block_bytes() / kBlockTokens);
+  }
+  SchedulerOptions scheduling;
+  scheduling.threads = info.threads;
+  scheduling.cache_bytes = memory > info.weights_bytes ? memory - info.weights_bytes : 0;
+  scheduling.max_requests = options.max_batch_size;
+  impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
+  info.load_ms = now_ms() - begin;
+  spdlog::info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms", info.architecture,
+               info.parameters, info.dtype, info.instruction_set, info.threads, info.load_ms);
+  return Model(std::move(impl));
+}
+
+const ModelInfo& Model::info() const { return impl_->info; }
+const GenerationConfig& Model::generation() const { return impl_->compiled->def().generation; }
+const Tokenizer* Model::tokenizer() const { return impl_->tokenizer.get(); }
+
+Result Model::run(std::string_view text) const {
+  Request request;
+  request.input.text = text;
+  return run(std::move(request));
+}
+
+Result Model::run(Request request) const {
+  Result result = submit(std::move(request)).wait();
+  if (result.error) throw *result.error;
+  return result;
+}
+
+std::vector<Result> Model::run(std::vector<Request> requests) const {
+  std::vector<Ticket> tickets;
+  tickets.reserve(requests.size());
+  for (Request& request : requests) tickets.push_back(submit(std::move(request)));
+  std::vector<Result> results;
+  results.reserve(tickets.size());
+  for (Ticket& ticket : tickets) results.push_back(ticket.wait());
+  return results;
+}
+
+Ticket Model::submit(Request request, std::function<void(const Result&)> on_done) const {
+  auto state = std::make_shared<Ticket::State>();
+  state->cancelled = std::make_shared<std::atomic<bool>>(false);
+  state->scheduler = impl_->scheduler;
+  impl_->submit(std::move(request), state, std::move(on_done));
+  return Ticket(std::move(state));
+}
+
+std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& directory) {
+  std::shared_ptr<const Tokenizer> tokenizer = load_tokenizer(directory);
+  if (tokenizer == nullptr) {
+    throw Error("TOKENIZER_MISSING", directory.string(), "the directory has no tokenizer files (tokenizer.json, source.spm, ...)");
+  }
+  return tokenizer;
+}
+
+}  // namespace attend

@@ -1,0 +1,56 @@
+// One step's rows, packed sequence after sequence.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/plan/step_input.h"
+
+namespace attend {
+
+class Batch {
+ public:
+  void clear() {
+    tokens_.clear();
+    positions_.clear();
+    types_.clear();
+    sequences_.clear();
+    cross_.clear();
+    sampled_.clear();
+    tables_.clear();
+  }
+
+  std::int32_t rows() const { return static_cast<std::int32_t>(tokens_.size()); }
+  std::int32_t sampled() const { return static_cast<std::int32_t>(sampled_.size()); }
+  std::int32_t sequences() const { return static_cast<std::int32_t>(sequences_.size()); }
+
+  // Appends tokens that follow `past` tokens of the same sequence. `groups` block tables follow by add_table().
+  void add_sequence(std::span<const std::int32_t> tokens, std::span<const std::int32_t> types, std::int32_t past) {
+    sequences_.push_back({rows(), static_cast<std::int32_t>(tokens.size()), past, nullptr});
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      tokens_.push_back(tokens[i]);
+      positions_.push_back(past + static_cast<std::int32_t>(i));
+      types_.push_back(types.empty() ? 0 : types[i]);
+    }
+  }
+  void add_table(BlockTable table) { tables_.push_back(table); }
+  void sample_last_row() { sampled_.push_back(rows() - 1); }
+  void add_cross(std::int32_t first_row, std::int32_t keys, BlockTable blocks) {
+    cross_.push_back({first_row, rows() - first_row, keys, blocks});
+  }
+
+  // Valid until the batch changes.
+  StepInput input(std::size_t groups) {
+    for (std::size_t i = 0; i < sequences_.size() && groups > 0; ++i) sequences_[i].tables = tables_.data() + i * groups;
+    return {tokens_, positions_, types_, sequences_, cross_, sampled_};
+  }
+
+ private:
+  std::vector<std::int32_t> tokens_, positions_, types_, sampled_;
+  std::vector<SequenceSpan> sequences_;
+  std::vector<CrossSpan> cross_;
+  std::vector<BlockTable> tables_;
+};
+
+}  // namespace attend

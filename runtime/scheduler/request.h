@@ -1,0 +1,66 @@
+// What the scheduler runs: token ids in, token ids out. Text, tasks and files are other layers' business.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attend/error.h"
+#include "attend/generation_config.h"
+#include "attend/tensor.h"
+
+namespace attend {
+
+// A node's value for one request: its rows only.
+struct RequestNodeValue {
+  std::string_view node;
+  const float* data;  // [rows, width]
+  std::int64_t rows;
+  std::int64_t width;
+};
+
+struct SequenceResult {
+  std::vector<std::int32_t> ids;  // generated, the end token included
+  std::optional<float> score;     // beams
+  std::vector<float> logprobs;
+};
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+struct Outcome {
+  std::vector<SequenceResult> sequences;
+  std::vector<NamedTensor> outputs;  // of encoders: what the graph declares, this request's rows
+  std::optional<Error> error;
+  double queue_ms = 0;
+  double encode_ms = 0;
+  double decode_ms = 0;
+  double total_ms = 0;
+};
+
+struct ScheduledRequest {
+  enum class Mode : std::uint8_t {
+    generate,
+    encode,  // one pass of the encoder graph; the outcome holds its outputs
+  };
+  Mode mode = Mode::generate;
+  std::vector<std::int32_t> input_ids;    // of the encoder, or the prompt
+  std::vector<std::int32_t> token_types;  // as many, or none
+  GenerationConfig config;
+  // True when generation of this sequence has to stop: a stop string. Tokens with the prompt.
+  std::function<bool(std::span<const std::int32_t>)> should_stop;
+  std::function<void(std::int32_t token)> on_token;
+  std::function<void(const RequestNodeValue&)> on_node;
+  std::function<void(Outcome)> on_done;  // called exactly once
+  std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+};
+
+}  // namespace attend

@@ -1,0 +1,134 @@
+#include "runtime/scheduler/search_state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace attend {
+namespace {
+
+// Greedy search and sampling: every sequence goes on by itself until its own end.
+class SamplingState final : public SearchState {
+ public:
+  SamplingState(const ScheduledRequest& request, const LengthLimits& limits, std::span<const std::int32_t> prompt)
+      : config_(request.config), limits_(limits),
+        sampler_(request.config, LogitsRules(request.config, limits, request.input_ids), 0),
+        should_stop_(request.should_stop), finished_(static_cast<std::size_t>(config_.num_return_sequences)) {
+    running_.push_back({{prompt.begin(), prompt.end()}, {}, 0});
+  }
+
+  int rows() const override { return static_cast<int>(running_.size()); }
+  std::span<const std::int32_t> sequence(int row) const override { return at(row).ids; }
+
+  void score(int row, std::span<const float> logits, SamplerScratch& scratch) override {
+    Running& sequence = running_[static_cast<std::size_t>(row)];
+    // The first step has one row, from which every sequence draws its own token.
+    const std::size_t draws = first_ ? finished_.size() : 1;
+    sequence.chosen.clear();
+    for (std::size_t i = 0; i < draws; ++i) {
+      const auto number = first_ ? static_cast<std::uint32_t>(i) : sequence.number;
+      sequence.chosen.push_back(sampler_.choose(logits, sequence.ids, number, scratch));
+    }
+  }
+
+  std::span<const BeamMove> advance() override {
+    moves_.clear();
+    std::vector<Running> next;
+    for (std::size_t row = 0; row < running_.size(); ++row) {
+      Running& from = running_[row];
+      for (std::size_t i = 0; i < from.chosen.size(); ++i) {
+        const ChosenToken chosen = from.chosen[i];
+        const bool last = i + 1 == from.chosen.size();
+        Running sequence{last ? std::move(from.ids) : from.ids, last ? std::move(from.logprobs) : from.logprobs,
+                         first_ ? static_cast<std::uint32_t>(i) : from.number};
+        sequence.ids.push_back(chosen.token);
+        if (config_.logprobs) sequence.logprobs.push_back(chosen.logprob);
+        if (ends(sequence.ids)) {
+          finish(std::move(sequence));
+        } else {
+          moves_.push_back({static_cast<std::int32_t>(row), chosen.token});
+          next.push_back(std::move(sequence));
+        }
+      }
+    }
+    running_ = std::move(next);
+    first_ = false;
+    return moves_;
+  }
+
+  bool done() const override { return running_.empty(); }
+  std::vector<SequenceResult> results() const override { return finished_; }
+
+ private:
+  struct Running {
+    std::vector<std::int32_t> ids;
+    std::vector<float> logprobs;
+    std::uint32_t number = 0;
+    std::vector<ChosenToken> chosen{};
+  };
+
+  const Running& at(int row) const { return running_[static_cast<std::size_t>(row)]; }
+
+  bool ends(const std::vector<std::int32_t>& ids) const {
+    const auto& eos = config_.eos_token_id;
+    return std::find(eos.begin(), eos.end(), ids.back()) != eos.end() ||
+           static_cast<std::int32_t>(ids.size()) >= limits_.max_length || (should_stop_ && should_stop_(ids));
+  }
+
+  void finish(Running sequence) {
+    SequenceResult& result = finished_[sequence.number];
+    result.ids.assign(sequence.ids.begin() + limits_.prompt_length, sequence.ids.end());
+    result.logprobs = std::move(sequence.logprobs);
+    if (!config_.logprobs) return;
+    float sum = 0;
+    for (const float logprob : result.logprobs) sum += logprob;
+    result.score = sum;
+  }
+
+  GenerationConfig config_;
+  LengthLimits limits_;
+  Sampler sampler_;
+  std::function<bool(std::span<const std::int32_t>)> should_stop_;
+  std::vector<Running> running_;
+  std::vector<SequenceResult> finished_;
+  std::vector<BeamMove> moves_;
+  bool first_ = true;
+};
+
+class BeamState final : public SearchState {
+ public:
+  BeamState(const ScheduledRequest& request, const LengthLimits& limits, std::span<const std::int32_t> prompt)
+      : search_(request.config, limits, LogitsRules(request.config, limits, request.input_ids), prompt, 0,
+                request.should_stop),
+        logprobs_(request.config.logprobs) {}
+
+  int rows() const override { return search_.rows(); }
+  std::span<const std::int32_t> sequence(int row) const override { return search_.sequence(row); }
+  void score(int row, std::span<const float> logits, SamplerScratch& scratch) override {
+    search_.score(row, logits, scratch);
+  }
+  std::span<const BeamMove> advance() override { return search_.advance(); }
+  bool done() const override { return search_.done(); }
+
+  std::vector<SequenceResult> results() const override {
+    std::vector<SequenceResult> results;
+    for (Hypothesis& hypothesis : search_.hypotheses()) {
+      results.push_back({std::move(hypothesis.ids), hypothesis.score, {}});
+      if (logprobs_) results.back().logprobs = std::move(hypothesis.logprobs);
+    }
+    return results;
+  }
+
+ private:
+  BeamSearch search_;
+  bool logprobs_;
+};
+
+}  // namespace
+
+std::unique_ptr<SearchState> make_search(const ScheduledRequest& request, const LengthLimits& limits,
+                                         std::span<const std::int32_t> prompt) {
+  if (request.config.num_beams > 1) return std::make_unique<BeamState>(request, limits, prompt);
+  return std::make_unique<SamplingState>(request, limits, prompt);
+}
+
+}  // namespace attend

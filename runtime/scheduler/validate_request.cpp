@@ -1,0 +1,45 @@
+#include <algorithm>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "attend/error.h"
+#include "runtime/generation/validate.h"
+#include "runtime/scheduler/scheduler.h"
+
+namespace attend {
+namespace {
+
+void check_ids(std::span<const std::int32_t> ids, std::int64_t limit, const char* what) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < limit) continue;
+    throw Error("TOKEN_ID_RANGE", what,
+                fmt::format("id {} at index {} is outside the model's range [0, {}]", ids[i], i, limit - 1));
+  }
+}
+
+}  // namespace
+
+void validate_request(const ModelDef& def, const ScheduledRequest& request) {
+  if (request.input_ids.empty()) {
+    throw Error("INPUT_EMPTY", "input", "the input has no tokens; at least one is needed");
+  }
+  check_ids(request.input_ids, def.vocab_size, "input ids");
+  if (!request.token_types.empty() && request.token_types.size() != request.input_ids.size()) {
+    throw Error("INPUT_TYPES", "token type ids",
+                fmt::format("expected one per input id ({}), found {}", request.input_ids.size(), request.token_types.size()));
+  }
+  const auto length = static_cast<std::int64_t>(request.input_ids.size());
+  if (def.max_positions > 0 && length > def.max_positions) {
+    throw Error("INPUT_TOO_LONG", "input",
+                fmt::format("the input has {} tokens, the model takes at most {} (max_position_embeddings); shorten or split it",
+                            length, def.max_positions));
+  }
+  if (request.mode != ScheduledRequest::Mode::generate) return;
+  if (def.graph("decoder") == nullptr) {
+    throw Error("TASK_UNSUPPORTED", def.architecture, "this model does not generate text");
+  }
+  validate(request.config, def.target_vocab_size);
+}
+
+}  // namespace attend
