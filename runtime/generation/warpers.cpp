@@ -1,6 +1,7 @@
 #include "runtime/generation/warpers.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -36,18 +37,31 @@ double mass(std::span<const ScoredToken> tokens, float max) {
   return sum;
 }
 
-// The score of a token so far down that what is at least as good has the probability top_p, and is at least
-// `min_count` tokens; found by taking more and more of the best.
-float nucleus_threshold(std::span<const float> scores, double top_p, std::size_t min_count,
-                        std::vector<ScoredToken>& best) {
-  const LogSumExp norm = log_sum_exp(scores);
-  for (std::size_t k = std::max<std::size_t>(64, min_count);; k *= 8) {
-    if (k >= scores.size()) return -kInfinity;
-    top_k(scores, static_cast<std::int32_t>(k), 0.0f, best);
-    const double reached = mass(best, norm.max) / std::exp(double{norm.log_sum});
-    // The margin covers the rounding of the two sums, so that the set is never too small.
-    if (reached > top_p + 1e-6) return best.back().score;
+// A score such that the tokens at least as good have the probability top_p, and are at least `min_count`, but
+// are not many more than needed. `norm` is that of the scores.
+float nucleus_threshold(std::span<const float> scores, const LogSumExp& norm, double top_p,
+                        std::size_t min_count, std::vector<ScoredToken>& best) {
+  // The margin covers rounding, so that the tokens are never too few.
+  const double wanted = (top_p + 1e-6) * std::exp(double{norm.log_sum});
+  const std::size_t few = std::max<std::size_t>(256, min_count);
+  top_k(scores, static_cast<std::int32_t>(std::min(few, scores.size())), 0.0f, best);
+  if (mass(best, norm.max) >= wanted) return best.back().score;
+  // A flat distribution: a histogram of how far scores lie below the best shows how far down to go.
+  constexpr std::size_t kBins = 1024;
+  constexpr float kBinsPerUnit = 32.0f;
+  std::array<double, kBins> bins{};
+  for (const float score : scores) {
+    const float distance = norm.max - score;
+    const auto bin = static_cast<std::size_t>(std::min(distance * kBinsPerUnit, static_cast<float>(kBins)));
+    if (bin < kBins) bins[bin] += std::exp(-distance);
   }
+  double reached = 0.0;
+  for (std::size_t bin = 0; bin < kBins; ++bin) {
+    reached += bins[bin];
+    // One bin more, for scores whose bin was rounded up.
+    if (reached >= wanted) return norm.max - static_cast<float>(bin + 2) / kBinsPerUnit;
+  }
+  return -kInfinity;
 }
 
 void keep_top_p(double top_p, double total, std::size_t min_count, std::vector<ScoredToken>& kept) {
@@ -121,7 +135,7 @@ void warp(const GenerationConfig& config, std::size_t min_tokens_to_keep, std::s
     if (nucleus) keep_top_p(config.top_p, mass(kept, max_score(kept)), min_tokens_to_keep, kept);
   } else if (nucleus) {
     const LogSumExp norm = log_sum_exp(scores);
-    const float threshold = nucleus_threshold(scores, config.top_p, min_tokens_to_keep, kept);
+    const float threshold = nucleus_threshold(scores, norm, config.top_p, min_tokens_to_keep, kept);
     collect_at_least(scores, threshold, kept);
     keep_top_p(config.top_p, std::exp(double{norm.log_sum}), min_tokens_to_keep, kept);
   } else {
