@@ -1,8 +1,12 @@
 """Shared by the golden makers: seeded random weights, captured module outputs, reference generation.
 
 A golden directory is a Hugging Face model directory plus
-  expected.safetensors  "I/NAME": value of node or output NAME for input I, batch dimension dropped
-  expected.json         {"inputs": [...], "generation": [{"input", "options", "results"}], ...}
+  expected.safetensors  "I/NAME": value of node or output NAME for input I, batch dimension dropped;
+                        "I/attention.KIND.LAYER": weights [heads, queries, keys], KIND one of encoder,
+                        decoder, cross
+  expected.json         {"inputs": [...], "generation": [{"input", "options", "results"}], ...}: the options
+                        go on top of the directory's own; output_ids are the generated ids alone, with the end
+                        token if there was one; score is transformers' sequences_scores (beams only)
   meta.json             versions and seed that made it
 """
 
@@ -68,7 +72,7 @@ def tensor_of(value):
 
 
 class Capture:
-    """Records module outputs under given node names while it is active.
+    """Records module outputs under given node names while it is active; of several runs the first.
 
     outputs: {node name: module path}; inputs: {node name: module path}, the module's first argument.
     """
@@ -86,13 +90,13 @@ class Capture:
         def hook(module, args, result):
             value = tensor_of(result)
             if value is not None:
-                self.values[node] = value.detach()
+                self.values.setdefault(node, value.detach())
 
         return hook
 
     def _input(self, node):
         def hook(module, args, kwargs):
-            self.values[node] = (args[0] if args else kwargs["hidden_states"]).detach()
+            self.values.setdefault(node, (args[0] if args else kwargs["hidden_states"]).detach())
 
         return hook
 
@@ -121,9 +125,18 @@ def trim(ids, start, pad, eos):
     return ids
 
 
+def reset_rotary(model):
+    """Undoes what dynamically scaled rotary positions remember of longer inputs seen before."""
+    for module in model.modules():
+        if hasattr(module, "max_seq_len_cached") and hasattr(module, "original_inv_freq"):
+            module.inv_freq = module.original_inv_freq.clone()
+            module.max_seq_len_cached = module.original_max_seq_len
+
+
 @torch.no_grad()
-def generate(model, input_ids, options, generated_from=None):
+def generate(model, input_ids, options):
     """One request alone: [{"output_ids", "score" (beams only)}], best first."""
+    reset_rotary(model)
     eos = options.get("eos_token_id", model.generation_config.eos_token_id)
     pad = model.generation_config.pad_token_id
     result = model.generate(
@@ -180,7 +193,9 @@ def write_json(path, value):
 def write(directory, maker, seed, tensors, expected, notes=None):
     """Writes expected.safetensors, expected.json and meta.json."""
     if tensors:
-        save_file({name: drop_batch(value) for name, value in tensors.items()}, directory / "expected.safetensors")
+        save_file(
+            {name: drop_batch(value) for name, value in tensors.items()}, directory / "expected.safetensors"
+        )
     if expected:
         write_json(directory / "expected.json", expected)
     meta = {

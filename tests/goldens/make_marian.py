@@ -7,8 +7,9 @@ scale plus positions, and `ffn` is the output of fc2. Values are before the resi
 import json
 
 import torch
-from common import Capture, generation_cases, prepare, random_ids, randomize, write
 from transformers import GenerationConfig, MarianConfig, MarianMTModel
+
+from common import Capture, generation_cases, prepare, random_ids, randomize, write
 
 MAKER = "make_marian.py"
 SEED = 20
@@ -55,8 +56,8 @@ def build(seed, **changes):
 def train(model, stream, steps=300):
     """A few seconds on a noisy copying task: purely random weights only repeat one token and never end.
 
-    Token x becomes x + 1 or, less often, x + 2, or is said twice, and every sentence may break off early: what
-    comes out has several likely continuations and ends, so that beams compete.
+    Token x becomes x + 1 or, less often, x + 2, or is said twice, and every sentence may break off early:
+    what comes out has several likely continuations and ends, so that beams compete.
     """
     config = model.config
     low, high = 1, min(config.vocab_size, config.decoder_vocab_size) - 2
@@ -152,7 +153,12 @@ def option_sets(pad):
         {"num_beams": 4, "eos_token_id": [0, 17], "num_return_sequences": 2},
     ]
     combined = {"num_beams": 5, "length_penalty": 1.4, "early_stopping": "never", "no_repeat_ngram_size": 3}
-    combined |= {"repetition_penalty": 1.2, "min_new_tokens": 4, "max_new_tokens": 18, "num_return_sequences": 5}
+    combined |= {
+        "repetition_penalty": 1.2,
+        "min_new_tokens": 4,
+        "max_new_tokens": 18,
+        "num_return_sequences": 5,
+    }
     return greedy, beams + [combined]
 
 
@@ -202,7 +208,9 @@ def make_main():
 
 
 def make_variant(name, seed, **changes):
-    changes = dict(d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=24, decoder_ffn_dim=24) | changes
+    changes = (
+        dict(d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=24, decoder_ffn_dim=24) | changes
+    )
     model, stream = build(seed, **changes)
     directory = save_reference(model, name)
     inputs, targets = inputs_for(model, stream)
@@ -263,8 +271,12 @@ def main():
     model, inputs = make_main()
     make_old(model, inputs, "marian-tiny-old", zip_form=False)
     make_old(model, inputs, "marian-tiny-old-zip", zip_form=True)
-    make_variant("marian-tiny-relu", 31, activation_function="relu", scale_embedding=False, decoder_ffn_dim=40)
-    make_variant("marian-tiny-gelu", 32, activation_function="gelu", encoder_layers=2, decoder_attention_heads=2)
+    make_variant(
+        "marian-tiny-relu", 31, activation_function="relu", scale_embedding=False, decoder_ffn_dim=40
+    )
+    make_variant(
+        "marian-tiny-gelu", 32, activation_function="gelu", encoder_layers=2, decoder_attention_heads=2
+    )
     separate = dict(share_encoder_decoder_embeddings=False, vocab_size=72, decoder_vocab_size=56)
     make_variant("marian-tiny-separate", 33, **separate)
     make_variant("marian-tiny-untied", 34, tie_word_embeddings=False, **separate)
