@@ -61,8 +61,9 @@ struct Settings {
 
 Settings read_settings(const Options& options) {
   constexpr std::int64_t kMost = 1'000'000;
+  constexpr std::int64_t kMostAtOnce = 4096;
   Settings settings;
-  settings.batch_size = static_cast<std::size_t>(options.integer("batch-size", 1, kMost).value_or(1));
+  settings.batch_size = static_cast<std::size_t>(options.integer("batch-size", 1, kMostAtOnce).value_or(1));
   settings.repetitions = options.integer("repetitions", 1, kMost).value_or(kDefaultRepetitions);
   settings.warm_up = options.integer("warm-up", 0, kMost).value_or(1);
   return settings;
@@ -220,7 +221,9 @@ int run(const std::vector<std::string>& arguments) {
       options.integer("prompt-tokens", 1, kMostPromptTokens).value_or(kDefaultPromptTokens);
   std::vector<Input> inputs = given_inputs(options);
 
-  const Model model = load_model(options);
+  LoadOptions load = load_options(options);
+  load.max_batch_size = static_cast<int>(settings.batch_size);
+  const Model model = load_model(options, load);
   if (inputs.empty()) inputs = random_inputs(model.info(), prompt, settings.batch_size);
   const GenerationConfig generation = apply_generation_options(options, model.generation());
   const Figures figures = measure_all(model, inputs, generation, settings);
