@@ -137,6 +137,7 @@ Figures measure_all(const Model& model, const std::vector<Input>& inputs, const 
   first_token.max_new_tokens = 1;
   first_token.min_new_tokens.reset();
   first_token.min_length = 0;
+  first_token.forced_eos_token_id.clear();  // or nothing would have to be computed
   Progress progress("measuring");
   const std::size_t warm_up = std::min(inputs.size(), std::max(kMostWarmUpInputs, settings.batch_size));
   const std::vector<Input> warm_up_inputs(inputs.begin(),
