@@ -143,7 +143,7 @@ TEST_CASE("a model that is not there, or no model, is bad data") {
 TEST_CASE("threads, data type and instruction set are logged on standard error") {
   const ProcessResult one = run_demo({"--threads", "1", "--dtype", "f32", "--log-level", "info", kSentence});
   CHECK_THAT(one.err, ContainsSubstring("f32"));
-  CHECK_THAT(one.err, ContainsSubstring("1 thread,"));
+  CHECK_THAT(one.err, ContainsSubstring("on 1 thread"));
   const ProcessResult two = run_demo({"--threads", "2", "--log-level", "error", kSentence});
   CHECK(two.err.empty());
   CHECK(one.out == two.out);

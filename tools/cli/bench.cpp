@@ -61,8 +61,9 @@ struct Settings {
 
 Settings read_settings(const Options& options) {
   constexpr std::int64_t kMost = 1'000'000;
+  constexpr std::int64_t kMostAtOnce = 4096;
   Settings settings;
-  settings.batch_size = static_cast<std::size_t>(options.integer("batch-size", 1, kMost).value_or(1));
+  settings.batch_size = static_cast<std::size_t>(options.integer("batch-size", 1, kMostAtOnce).value_or(1));
   settings.repetitions = options.integer("repetitions", 1, kMost).value_or(kDefaultRepetitions);
   settings.warm_up = options.integer("warm-up", 0, kMost).value_or(1);
   return settings;
@@ -136,6 +137,7 @@ Figures measure_all(const Model& model, const std::vector<Input>& inputs, const 
   first_token.max_new_tokens = 1;
   first_token.min_new_tokens.reset();
   first_token.min_length = 0;
+  first_token.forced_eos_token_id.clear();  // or nothing would have to be computed
   Progress progress("measuring");
   const std::size_t warm_up = std::min(inputs.size(), std::max(kMostWarmUpInputs, settings.batch_size));
   const std::vector<Input> warm_up_inputs(inputs.begin(),
@@ -220,7 +222,9 @@ int run(const std::vector<std::string>& arguments) {
       options.integer("prompt-tokens", 1, kMostPromptTokens).value_or(kDefaultPromptTokens);
   std::vector<Input> inputs = given_inputs(options);
 
-  const Model model = load_model(options);
+  LoadOptions load = load_options(options);
+  load.max_batch_size = static_cast<int>(settings.batch_size);
+  const Model model = load_model(options, load);
   if (inputs.empty()) inputs = random_inputs(model.info(), prompt, settings.batch_size);
   const GenerationConfig generation = apply_generation_options(options, model.generation());
   const Figures figures = measure_all(model, inputs, generation, settings);

@@ -76,7 +76,7 @@ int run(const std::vector<std::string>& arguments) {
   Options options = make_options();
   if (!options.parse(arguments)) return kExitDone;
   set_up_logging(options);
-  const Model model = load_model(options);
+  const Model model = load_model(options, load_options(options));
   if (options.flag("json")) {
     write_json(info_json(model));
     return kExitDone;

@@ -81,18 +81,11 @@ std::string model_argument(const Options& options) {
   return options.positional().front();
 }
 
-Model load_model(const Options& options) {
-  LoadOptions load = load_options(options);
+Model load_model(const Options& options, LoadOptions load) {
   const std::string directory = model_argument(options);
   Progress progress("loading");
   load.progress = [&](double fraction) { progress.update(fraction, directory); };
-  Model model = Model::load(directory, load);
-  const ModelInfo& info = model.info();
-  constexpr double kMegabyte = 1e6;
-  spdlog::info("{}: {}, {}, {} thread{}, {}; {:.1f} MB of weights ready in {:.0f} ms", directory,
-               info.architecture, info.dtype, info.threads, info.threads == 1 ? "" : "s",
-               info.instruction_set, static_cast<double>(info.weights_bytes) / kMegabyte, info.load_ms);
-  return model;
+  return Model::load(directory, load);
 }
 
 }  // namespace attend::cli

@@ -18,7 +18,7 @@ void set_up_logging(const Options& options);
 LoadOptions load_options(const Options& options);
 // The first positional argument; throws a usage Error without one.
 std::string model_argument(const Options& options);
-// Loads with a progress bar and logs what was loaded and how it runs.
-Model load_model(const Options& options);
+// Loads the model that the first argument names, with a progress bar.
+Model load_model(const Options& options, LoadOptions load);
 
 }  // namespace attend::cli

@@ -7,12 +7,10 @@
 #include <string_view>
 
 #include "attend/error.h"
-#include "tools/cli/progress.h"
 
 namespace attend::cli {
 
 void write_line(const std::string& line) {
-  Progress::clear_line();
   const std::string text = line + '\n';
   std::string_view rest = text;
   while (!rest.empty()) {

@@ -112,7 +112,7 @@ int run(const std::vector<std::string>& arguments) {
   InputSource inputs(options, 1);
   const std::unique_ptr<Dump> dump = Dump::from(options, options.has("dump") && inputs.several());
 
-  const Model model = load_model(options);
+  const Model model = load_model(options, load_options(options));
   const TaskOutput& task = choose_task(options, model.info());
   const GenerationConfig generation = apply_generation_options(options, model.generation());
   Writer writer(task, {.has_tokenizer = model.tokenizer() != nullptr}, options.flag("json"), inputs);
