@@ -3,7 +3,7 @@
 //
 // Weights are packed once, in the layout that the primitive asks for, and one layout serves every M. Rows
 // come out bit-identical whatever M, their position and the number of threads: a row's result never depends
-// on its batch. (Measured: oneDNN 3.2, brgemm kernels; tests/engine/dense_test.cpp checks it on the machine
+// on its batch. (Measured: oneDNN 3.2, brgemm kernels; tests/engine/test_dense.cpp checks it on the machine
 // at hand.)
 #pragma once
 

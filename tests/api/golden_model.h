@@ -1,0 +1,52 @@
+// A tiny checkpoint of tests/goldens with the values that transformers computed for it.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "loaders/files/safetensors.h"
+
+namespace attend::test {
+
+inline std::filesystem::path goldens() { return std::filesystem::path(ATTEND_SOURCE_DIR) / "tests" / "goldens"; }
+
+class Golden {
+ public:
+  explicit Golden(const std::string& name) : directory(goldens() / name) {
+    if (std::filesystem::exists(directory / "expected.safetensors")) values_ = open_safetensors(directory / "expected.safetensors");
+    std::ifstream file(directory / "expected.json");
+    expected = nlohmann::json::parse(file);
+  }
+
+  std::vector<std::vector<std::int32_t>> inputs() const { return expected.at("inputs"); }
+  bool has(const std::string& name) const { return values_->find(name) != nullptr; }
+  std::vector<std::string> names(const std::string& prefix) const {
+    std::vector<std::string> found;
+    for (const TensorInfo* tensor : values_->tensors()) {
+      if (tensor->name.starts_with(prefix)) found.push_back(tensor->name.substr(prefix.size()));
+    }
+    return found;
+  }
+  // f32, row-major.
+  std::vector<float> value(const std::string& name) const {
+    const TensorInfo* tensor = values_->find(name);
+    std::vector<float> values(static_cast<std::size_t>(tensor->shape.elements()));
+    values_->read(*tensor, 0, std::as_writable_bytes(std::span(values)));
+    return values;
+  }
+
+  std::filesystem::path directory;
+  nlohmann::json expected;
+
+ private:
+  std::unique_ptr<StoredTensors> values_;
+};
+
+}  // namespace attend::test
