@@ -33,7 +33,7 @@ collect fuzz_sentencepiece '*.spm' '*.model'
 status=0
 for target in ${*:-fuzz_safetensors fuzz_config fuzz_torch_archive fuzz_sentencepiece}; do
   echo "== $target, $seconds s"
-  $build/"$target" -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-    -verbosity=0 -artifact_prefix=$build/"$target"- $build/corpus/"$target" $seeds/"$target" || status=1
+  $build/"$target" -max_total_time="$seconds" -max_len=16384 -timeout=60 -rss_limit_mb=1024 -print_final_stats=1 \
+    -verbosity=0 -print_funcs=0 -artifact_prefix=$build/"$target"- $build/corpus/"$target" $seeds/"$target" || status=1
 done
 exit $status

@@ -1,0 +1,62 @@
+// Malformed checkpoints through the binary: a typed error on standard error, nothing on standard output, exit
+// code 65. Each letter of the corpus is a test of its own, so that they run side by side.
+#include <catch2/catch_test_macros.hpp>
+#include <filesystem>
+#include <string>
+
+#include "tests/support/malformed_corpus.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/tools/process.h"
+
+using namespace attend::test;
+
+namespace {
+
+bool names_a_kind(const MalformedCase& malformed, const std::string& text) {
+  for (const std::string& kind : malformed.kinds) {
+    if (text.find("[" + kind + "]") != std::string::npos) return true;
+  }
+  return false;
+}
+
+void check_cases(char letter) {
+  const TemporaryDirectory root;
+  int checked = 0;
+  for (const MalformedCase& malformed : malformed_corpus()) {
+    if (malformed.name[0] != letter || malformed.stage == MalformedStage::rope) continue;
+    const std::filesystem::path directory = write_case(malformed, root.path());
+    const bool weights_replaced = malformed.name.starts_with("S37");  // well formed, but not this model's
+    const ProcessResult result = run_attend({"run", directory.string(), "--input-ids", "1,2"});
+    INFO(malformed.name << "\n" << result.err);
+    CHECK(result.err.find("Sanitizer") == std::string::npos);
+    CHECK(result.err.find("runtime error") == std::string::npos);
+    if (malformed.stage == MalformedStage::accepted && !weights_replaced) {
+      CHECK(result.exit_code == 0);
+    } else if (malformed.stage == MalformedStage::check_tensors || weights_replaced) {
+      CHECK(result.exit_code == 65);
+    } else {
+      CHECK(result.exit_code == 65);
+      CHECK(result.out.empty());
+      CHECK(names_a_kind(malformed, result.err));
+      CHECK(result.err.find(malformed.where) != std::string::npos);
+    }
+    std::filesystem::remove_all(directory);
+    ++checked;
+  }
+  CHECK(checked >= 10);
+}
+
+}  // namespace
+
+TEST_CASE("malformed safetensors files end with exit code 65", "[malformed]") {
+  check_cases('S');
+}
+TEST_CASE("malformed indexes end with exit code 65", "[malformed]") {
+  check_cases('I');
+}
+TEST_CASE("malformed torch archives end with exit code 65", "[malformed]") {
+  check_cases('P');
+}
+TEST_CASE("malformed configurations end with exit code 65", "[malformed]") {
+  check_cases('C');
+}
