@@ -16,9 +16,10 @@
 
 namespace attend {
 
-// A node's value while it is alive: [rows, width], rows of the given kind.
+// A node's value while it is alive: [rows, width], rows of the given kind. What is an output of the graph comes
+// again under the output's name ("logits").
 struct NodeView {
-  const Node& node;
+  std::string_view name;
   Rows rows_kind;
   const float* data;
   std::int64_t rows;

@@ -434,7 +434,7 @@ struct Scheduler::Impl {
     const bool stands_for_all = sampled && active.first_step && active.request.config.num_beams > 1;
     const int repeat = stands_for_all ? active.request.config.num_beams : 1;
     for (int i = 0; i < repeat; ++i) {
-      active.request.on_node({view.node.name, view.data + first * view.width, rows, view.width});
+      active.request.on_node({view.name, view.data + first * view.width, rows, view.width});
     }
   }
 
