@@ -57,10 +57,10 @@ class Runner {
     std::size_t checked = 0;
     RunOptions options;
     options.on_node = [&](const NodeView& view) {
-      const std::string name = prefix + golden_name(view.node.name);
+      const std::string name = prefix + golden_name(view.name);
       if (!golden_.has(name)) return;
       const std::vector<float> expected = golden_.value(name);
-      INFO("input " << input << ", node " << view.node.name);
+      INFO("input " << input << ", node " << view.name);
       REQUIRE(static_cast<std::int64_t>(expected.size()) == view.rows * view.width);
       REQUIRE(error_of_scale(expected, view.data) < kTolerance);
       ++checked;
