@@ -5,10 +5,10 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "attend/attend.h"
 #include "attend/tokenizer.h"
+#include "engine/log.h"
 #include "engine/plan/compiled_model.h"
 #include "loaders/files/stored_tensors.h"
 #include "loaders/load_model.h"
@@ -236,7 +236,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   scheduling.max_requests = options.max_batch_size;
   impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
   info.load_ms = now_ms() - begin;
-  spdlog::info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms", info.architecture,
+  logger().info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms", info.architecture,
                info.parameters, info.dtype, info.instruction_set, info.threads, info.load_ms);
   return Model(std::move(impl));
 }
@@ -273,6 +273,10 @@ Ticket Model::submit(Request request, std::function<void(const Result&)> on_done
   state->scheduler = impl_->scheduler;
   impl_->submit(std::move(request), state, std::move(on_done));
   return Ticket(std::move(state));
+}
+
+void set_log(std::string_view level, std::function<void(std::string_view, std::string_view)> sink) {
+  configure_logger(level, std::move(sink));
 }
 
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& directory) {
