@@ -65,7 +65,7 @@ bool RegexParser::accept(std::string_view text) {
 
 char32_t RegexParser::next() {
   if (at_end()) invalid("the pattern ends too early");
-  const Utf8Character c = decode_utf8(pattern_, at_);
+  const CodePoint c = decode_utf8(pattern_, at_);
   at_ += c.length;
   return c.value;
 }
