@@ -4,7 +4,7 @@ namespace attend {
 
 std::uint16_t RegexMatcher::class_at(std::uint32_t position, bool backward, std::uint32_t* length) const {
   if (backward ? position == 0 : position == text_.size()) return regex_.end_class_;
-  const Utf8Character c = backward ? decode_utf8_before(text_, position) : decode_utf8(text_, position);
+  const CodePoint c = backward ? decode_utf8_before(text_, position) : decode_utf8(text_, position);
   *length = static_cast<std::uint32_t>(c.length);
   return regex_.class_of(c.value);
 }
