@@ -7,6 +7,7 @@ figure that is printed at the end. Everything is seeded; the weights that are ke
 """
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
@@ -62,14 +63,14 @@ def train_pieces(sentences, path, vocabulary, **options):
             )
     candidates = [f"{piece}\t{count * len(piece)}\n" for piece, count in counts.items() if count > 1]
     model = io.BytesIO()
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
-        file.writelines(candidates)
-        file.flush()
+    # The model records the name of this file, so it is one without a path.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("candidates.tsv").write_text("".join(candidates))
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sentences),
             model_writer=model,
             model_type="unigram",
-            seed_sentencepieces_file=file.name,
+            seed_sentencepieces_file="candidates.tsv",
             vocab_size=vocabulary,
             hard_vocab_limit=False,
             character_coverage=1.0,
