@@ -34,7 +34,7 @@ struct LoadOptions {
   int max_batch_size = 64;             // requests that run at once
   bool check_tensors = false;          // refuse weights that hold NaN or infinity
   // Called while weights are read and packed, with the fraction done in [0, 1].
-  std::function<void(double)> progress;
+  std::function<void(double)> progress{};
 };
 
 // What a checkpoint is.
