@@ -27,6 +27,7 @@ class TemporaryDirectory {
   }
 
   const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
   void write(const std::string& name, std::string_view content) const {
     std::ofstream file(path_ / name, std::ios::binary);
     file << content;
