@@ -117,14 +117,14 @@ TEST_CASE("T03: merges that are no pairs, or not in the vocabulary, or too many"
   const auto merges = [](const json& value) {
     return kind_with([&](json& t) { t["model"]["merges"] = value; });
   };
-  CHECK(merges({{"a"}}) == "TOK_MERGE_FORM");
-  CHECK(merges({{"a", "b", "c"}}) == "TOK_MERGE_FORM");
-  CHECK(merges({{"a", 1}}) == "TOK_MERGE_FORM");
+  CHECK(merges({json::array({"a"})}) == "TOK_MERGE_FORM");
+  CHECK(merges({json::array({"a", "b", "c"})}) == "TOK_MERGE_FORM");
+  CHECK(merges({json::array({"a", 1})}) == "TOK_MERGE_FORM");
   CHECK(merges({"ab"}) == "TOK_MERGE_FORM");
   CHECK(merges({"a b c"}) == "TOK_MERGE_FORM");
   CHECK(merges({7}) == "TOK_MERGE_FORM");
   CHECK(merges({"a z"}) == "TOK_MERGE_OOV");
-  CHECK(merges({{"b", "a"}}) == "TOK_MERGE_OOV");
+  CHECK(merges({json::array({"b", "a"})}) == "TOK_MERGE_OOV");
   CHECK(merges("a b") == "TOK_COMPONENT_PARAM");
   std::string many = R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[0)";
   for (int i = 0; i < 5'000'000; ++i) many += ",0";
@@ -235,10 +235,11 @@ TEST_CASE("A megabyte of one letter is tokenized, whatever the model") {
   const std::string letters(1 << 20, 'a');
   json tokenizer = valid_tokenizer();
   tokenizer["model"]["vocab"]["aa"] = 4;
-  tokenizer["model"]["merges"].push_back({"a", "a"});
+  tokenizer["model"]["merges"].push_back(json::array({"a", "a"}));
   CHECK(load_text(tokenizer.dump())->encode(letters).ids.size() == letters.size() / 2);
-  tokenizer["model"] = {
-      {"type", "Unigram"}, {"unk_id", 0}, {"vocab", {{"?", 0.0}, {"a", -1.0}, {"aaa", -2.0}}}};
+  tokenizer["model"] = {{"type", "Unigram"},
+                        {"unk_id", 0},
+                        {"vocab", json::parse(R"([["?", 0.0], ["a", -1.0], ["aaa", -2.0]])")}};
   CHECK(load_text(tokenizer.dump())->encode(letters).ids.size() == letters.size() / 3 + 1);
   tokenizer["model"] = {{"type", "WordPiece"},
                         {"unk_token", "[UNK]"},
