@@ -68,8 +68,9 @@ def wordlevel(pre_tokenizer):
     return train(tokenizer, trainers.WordLevelTrainer(special_tokens=["[UNK]", "[CLS]", "[SEP]"], show_progress=False))
 
 
-def added(content, id=9999, **flags):
-    return {"id": id, "content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+def added(content, id=None, numbers=iter(range(9000, 10000)), **flags):
+    """The reference gives tokens that the model lacks ids of its own; the file's need only differ."""
+    return {"id": next(numbers) if id is None else id, "content": content, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
             "special": False, **flags}
 
 
