@@ -34,7 +34,7 @@ void write_to_stderr(std::string_view level, std::string_view message) {
 
 class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit FunctionSink(LogSink sink) : sink_(std::move(sink)) {}
+  explicit FunctionSink(LogSink function) : sink_(std::move(function)) {}
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {

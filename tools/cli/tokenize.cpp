@@ -135,10 +135,10 @@ int run_chat(const Options& options, const std::string& directory) {
     return kExitDone;
   }
   nlohmann::ordered_json json = {{"prompt", prompt}};
+  EncodeOptions encode;
+  encode.add_special_tokens = false;  // the template writes them itself
   try {
-    // The template writes the special tokens itself.
-    json.update(
-        encoding_json(open_tokenizer(directory)->encode(prompt, {.add_special_tokens = false}), false));
+    json.update(encoding_json(open_tokenizer(directory)->encode(prompt, encode), false));
   } catch (const Error& error) {
     if (error.kind() != "TOKENIZER_MISSING") throw;
   }
