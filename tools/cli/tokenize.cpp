@@ -31,12 +31,18 @@ Options make_options() {
       "their [start, end) in code points. MODEL may hold tokenizer files alone.",
       {"attend tokenize opus-mt-en-de \"Where is the station?\"",
        "attend tokenize bert-base \"Where is it?\" --pair \"Over there.\" --json",
-       "attend tokenize opus-mt-en-de --decode 5,6,7"});
+       "attend tokenize opus-mt-en-de --decode 5,6,7",
+       "attend tokenize llama-3 --chat messages.json --add-generation-prompt"});
   options.add_group("Input",
                     {{"file", OptionKind::value, "F", "texts from a file, one a line"},
                      {"pair", OptionKind::value, "TEXT", "the second text of a pair, the same for each text"},
                      {"no-special-tokens", OptionKind::flag, "", "without [CLS], </s> and the like"},
                      {"decode", OptionKind::list, "5,6,7", "the text of these ids; may be repeated"}});
+  options.add_group("Chat template",
+                    {{"chat", OptionKind::value, "F", "the prompt for the messages of this JSON file"},
+                     {"tools", OptionKind::value, "F", "a JSON file with the tools they may call"},
+                     {"add-generation-prompt", OptionKind::flag, "", "end where the answer begins"},
+                     {"now", OptionKind::value, "TIME", "the clock, such as 2024-07-26T12:34:56"}});
   options.add_group("Output", {{"json", OptionKind::flag, "",
                                 "one JSON object a line: ids, tokens, offsets; text; prompt"}});
   options.add_group("Other", log_options());
@@ -135,10 +141,10 @@ int run_chat(const Options& options, const std::string& directory) {
     return kExitDone;
   }
   nlohmann::ordered_json json = {{"prompt", prompt}};
+  EncodeOptions encode;
+  encode.add_special_tokens = false;  // the template writes them itself
   try {
-    // The template writes the special tokens itself.
-    json.update(
-        encoding_json(open_tokenizer(directory)->encode(prompt, {.add_special_tokens = false}), false));
+    json.update(encoding_json(open_tokenizer(directory)->encode(prompt, encode), false));
   } catch (const Error& error) {
     if (error.kind() != "TOKENIZER_MISSING") throw;
   }
