@@ -7,7 +7,7 @@
 namespace attend::cli {
 namespace {
 
-const std::array<const TaskOutput*, 1> kOutputs = {&kTranslationOutput};
+const std::array<const TaskOutput*, 2> kOutputs = {&kTextGenerationOutput, &kTranslationOutput};
 
 }  // namespace
 
