@@ -163,7 +163,7 @@ Value filter_sum(Interpreter& interpreter, const Value& input, Arguments& argume
     by_attribute.keywords.emplace_back("attribute", args[0]);
     items = interpreter.apply_filter("map", input, by_attribute);
   }
-  for (const Value& item : *iterate(items, interpreter.budget())) {
+  for (const Value& item : iterate(items, interpreter.budget())) {
     interpreter.budget().step();
     total = binary(BinaryOperator::add, total, item, interpreter.budget());
   }

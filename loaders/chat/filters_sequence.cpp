@@ -132,7 +132,7 @@ Value filter_join(Interpreter& interpreter, const Value& input, Arguments& argum
   const Getter getter = attribute_getter(interpreter, args.value_or(1, {}), false);
   std::string text;
   bool first = true;
-  for (const Value& item : *iterate(input, interpreter.budget())) {
+  for (const Value& item : iterate(input, interpreter.budget())) {
     interpreter.budget().step();
     const std::string part = getter(item).str();
     interpreter.budget().text(text.size() + separator.size() + part.size() > Budget::kMaxTextBytes
@@ -190,7 +190,7 @@ Value filter_unique(Interpreter& interpreter, const Value& input, Arguments& arg
   const Getter getter = attribute_getter(interpreter, args.value_or(1, {}), !args.truthy(0));
   Dict seen;
   List result;
-  for (const Value& item : *iterate(input, interpreter.budget())) {
+  for (const Value& item : iterate(input, interpreter.budget())) {
     Value key = getter(item);
     interpreter.budget().step(key.extent().weight);
     if (seen.find(key) != nullptr) continue;
@@ -247,7 +247,7 @@ Value filter_batch(Interpreter& interpreter, const Value& input, Arguments& argu
   const std::int64_t count = args.integer_or(0, 1);
   List batches;
   List batch;
-  for (const Value& item : *iterate(input, interpreter.budget())) {
+  for (const Value& item : iterate(input, interpreter.budget())) {
     interpreter.budget().step();
     if (!batch.empty() && static_cast<std::int64_t>(batch.size()) == count)
       batches.push_back(std::exchange(batch, {}));
@@ -295,13 +295,13 @@ Value filter_map(Interpreter& interpreter, const Value& input, Arguments& argume
     }
     const BoundArguments args("do_map", {"attribute", "default"}, 1, arguments);
     const Getter getter = attribute_getter(interpreter, args[0], false, args.value_or(1, {}));
-    for (const Value& item : *iterate(input, interpreter.budget())) result.push_back(getter(item));
+    for (const Value& item : iterate(input, interpreter.budget())) result.push_back(getter(item));
     return Value::generator(std::move(result));
   }
   if (arguments.positional.empty()) throw RuntimeFailure{"map requires a filter argument"};
   const std::string name = arguments.positional.front().str();
   Arguments rest{List(arguments.positional.begin() + 1, arguments.positional.end()), arguments.keywords};
-  for (const Value& item : *iterate(input, interpreter.budget())) {
+  for (const Value& item : iterate(input, interpreter.budget())) {
     Arguments copy = rest;
     result.push_back(interpreter.apply_filter(name, item, copy));
   }
@@ -325,7 +325,7 @@ Value filter_select(Interpreter& interpreter, const Value& input, Arguments& arg
                            arguments.positional.end());
     rest.keywords = arguments.keywords;
   }
-  for (const Value& item : *iterate(input, interpreter.budget())) {
+  for (const Value& item : iterate(input, interpreter.budget())) {
     interpreter.budget().step();
     const Value value = getter(item);
     Arguments copy = rest;

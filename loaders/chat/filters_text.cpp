@@ -194,7 +194,7 @@ Value filter_urlencode(Interpreter& interpreter, const Value& input, Arguments&)
   Arguments none;
   const Value pairs = input.is_dict() ? find_filter("items")->apply(interpreter, input, none) : input;
   std::string out;
-  for (const Value& pair : *iterate(pairs, interpreter.budget())) {
+  for (const Value& pair : iterate(pairs, interpreter.budget())) {
     const auto parts = iterate(pair, interpreter.budget());
     if (parts->size() != 2)
       throw RuntimeFailure{fmt::format("not enough values to unpack (expected 2, got {})", parts->size())};

@@ -39,7 +39,7 @@ Dict make_dict(Interpreter& interpreter, Arguments& arguments) {
       dict = source.dict();
     } else {
       std::size_t index = 0;
-      for (const Value& pair : *iterate(source, interpreter.budget())) {
+      for (const Value& pair : iterate(source, interpreter.budget())) {
         const auto parts = iterate(pair, interpreter.budget());
         if (parts->size() != 2) {
           throw RuntimeFailure{fmt::format(
@@ -57,7 +57,7 @@ Dict make_dict(Interpreter& interpreter, Arguments& arguments) {
 Value dict_fromkeys(Interpreter& interpreter, Arguments& arguments) {
   const BoundArguments args("fromkeys", {"iterable", "value"}, 1, arguments);
   Dict dict;
-  for (const Value& key : *iterate(args[0], interpreter.budget())) dict.set(key, args.value_or(1, {}));
+  for (const Value& key : iterate(args[0], interpreter.budget())) dict.set(key, args.value_or(1, {}));
   return dict;
 }
 

@@ -189,7 +189,7 @@ void Interpreter::assign(const Target& target, const Value& value, const ScopePt
 }
 
 void Interpreter::execute_for(const For& loop, const ScopePtr& scope, const Value& iterable, int depth0) {
-  std::shared_ptr<const List> items = iterate(iterable, budget_);
+  std::shared_ptr<const List> items = iterate(iterable, budget_).shared();
   if (loop.test) {
     List passed;
     for (const Value& item : *items) {

@@ -176,7 +176,7 @@ Value method_join(Interpreter& interpreter, const Value& self, Arguments& argume
   if (!is_iterable(args[0])) throw RuntimeFailure{"can only join an iterable"};
   std::string text;
   std::size_t index = 0;
-  for (const Value& item : *iterate(args[0], interpreter.budget())) {
+  for (const Value& item : iterate(args[0], interpreter.budget())) {
     interpreter.budget().step();
     if (!item.is_string()) {
       throw RuntimeFailure{

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "loaders/chat/budget.h"
 #include "loaders/chat/value.h"
@@ -34,9 +35,23 @@ bool compare(Comparison op, const Value& left, const Value& right, Budget& budge
 bool less(const Value& left, const Value& right);
 bool contains(const Value& container, const Value& item, Budget& budget);
 
+// Elements that stay alive while they are iterated.
+class Items {
+ public:
+  explicit Items(std::shared_ptr<const List> list) : list_(std::move(list)) {}
+  auto begin() const { return list_->begin(); }
+  auto end() const { return list_->end(); }
+  const List& operator*() const { return *list_; }
+  const List* operator->() const { return list_.get(); }
+  const std::shared_ptr<const List>& shared() const { return list_; }
+
+ private:
+  std::shared_ptr<const List> list_;
+};
+
 // The elements of anything that can be iterated; a generator is used up. RuntimeFailure "'int' object is not
 // iterable".
-std::shared_ptr<const List> iterate(const Value& value, Budget& budget);
+Items iterate(const Value& value, Budget& budget);
 bool is_iterable(const Value& value);
 // len(); RuntimeFailure "object of type 'int' has no len()".
 std::int64_t length(const Value& value, Budget& budget);

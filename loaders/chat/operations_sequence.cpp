@@ -54,40 +54,40 @@ bool is_iterable(const Value& value) {
   }
 }
 
-std::shared_ptr<const List> iterate(const Value& value, Budget& budget) {
+Items iterate(const Value& value, Budget& budget) {
   switch (value.type()) {
-    case Type::undefined: return std::make_shared<const List>();
+    case Type::undefined: return Items(std::make_shared<const List>());
     case Type::list:
-    case Type::tuple: return value.shared_items();
+    case Type::tuple: return Items(value.shared_items());
     case Type::string: {
       budget.step(value.string().size());
       List items;
       for (const std::string_view character : characters_of(value.string())) items.emplace_back(character);
-      return std::make_shared<const List>(std::move(items));
+      return Items(std::make_shared<const List>(std::move(items)));
     }
     case Type::dict: {
       budget.step(value.dict().size());
       List keys;
       for (const auto& entry : value.dict().entries()) keys.push_back(entry.first);
-      return std::make_shared<const List>(std::move(keys));
+      return Items(std::make_shared<const List>(std::move(keys)));
     }
     case Type::range: {
       const Range& range = value.range();
       budget.step(static_cast<std::uint64_t>(range.size()));
       List numbers;
       for (std::int64_t i = 0; i < range.size(); ++i) numbers.emplace_back(range.at(i));
-      return std::make_shared<const List>(std::move(numbers));
+      return Items(std::make_shared<const List>(std::move(numbers)));
     }
     case Type::generator: {
       Generator& generator = value.generator();
       const List& all = generator.values->items;
       const std::size_t first = std::exchange(generator.next, all.size());
-      if (first == 0) return {generator.values, &all};
+      if (first == 0) return Items({generator.values, &all});
       budget.step(all.size() - first);
-      return std::make_shared<const List>(all.begin() + static_cast<std::ptrdiff_t>(first), all.end());
+      return Items(std::make_shared<const List>(all.begin() + static_cast<std::ptrdiff_t>(first), all.end()));
     }
     case Type::object:
-      if (auto items = value.object().items()) return items;
+      if (auto items = value.object().items()) return Items(std::move(items));
       break;
     default: break;
   }

@@ -306,10 +306,10 @@ StatementPtr Parser::parse_print() {
 
 StatementPtr Parser::parse_unsupported() {
   const Position position = current().position;
-  const std::string tag = next().text;
+  next();
   while (current().type != TokenType::block_end && current().type != TokenType::end) next();
-  return std::make_unique<Unsupported>(
-      fmt::format("'{}' needs other templates, and a chat template has none", tag), position);
+  // What Jinja2 says where there are no other templates.
+  return std::make_unique<Unsupported>("no loader for this environment specified", position);
 }
 
 Target Parser::parse_target_part(bool with_attributes) {

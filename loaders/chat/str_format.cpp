@@ -25,9 +25,9 @@ class Formatter {
   Formatter(const Arguments& arguments, Interpreter& interpreter)
       : arguments_(arguments), interpreter_(interpreter) {}
 
-  // `nesting`: a format specification may hold fields itself, once.
+  // `nesting`: a format specification may hold fields itself.
   std::string format(std::string_view text, int nesting) {
-    if (nesting > 1) throw RuntimeFailure{"Max string recursion exceeded"};
+    if (nesting > 2) throw RuntimeFailure{"Max string recursion exceeded"};
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
       const char c = text[at];

@@ -142,6 +142,21 @@ Proto::Piece read_piece(MessageReader reader) {
   return piece;
 }
 
+std::int32_t read_id(const MessageReader& reader, const Field& field) {
+  reader.expect(field, WireType::varint, "an id of trainer_spec");
+  // Negative numbers are written as 64-bit ones.
+  const auto id = static_cast<std::int64_t>(field.varint);
+  if (id < -1 || id >= kMaxPieces) reader.fail_at(field.offset, fmt::format("id {} is out of range", id));
+  return static_cast<std::int32_t>(id);
+}
+
+void read_name(const MessageReader& reader, const Field& field, std::string& name) {
+  reader.expect(field, WireType::bytes, "a piece of trainer_spec");
+  if (find_invalid_utf8(field.bytes) != std::string::npos)
+    reader.fail("a piece of trainer_spec is not UTF-8");
+  if (!field.bytes.empty()) name = field.bytes;
+}
+
 void read_trainer_spec(MessageReader reader, Proto& model) {
   Field field;
   while (reader.next(field)) {
@@ -167,6 +182,12 @@ void read_trainer_spec(MessageReader reader, Proto& model) {
         if (find_invalid_utf8(field.bytes) != std::string::npos) reader.fail("unk_surface is not UTF-8");
         model.unk_surface = field.bytes;
         break;
+      case 40: model.trainer_unk_id = read_id(reader, field); break;
+      case 41: model.trainer_bos_id = read_id(reader, field); break;
+      case 42: model.trainer_eos_id = read_id(reader, field); break;
+      case 45: read_name(reader, field, model.unk_piece); break;
+      case 46: read_name(reader, field, model.bos_piece); break;
+      case 47: read_name(reader, field, model.eos_piece); break;
       default: break;
     }
   }

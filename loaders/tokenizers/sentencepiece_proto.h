@@ -37,7 +37,10 @@ struct SentencePieceProto {
   bool byte_fallback = false;
   bool treat_whitespace_as_suffix = false;
   std::string unk_surface = " \xE2\x81\x87 ";  // what an unknown id decodes to
-  std::int32_t unk_id = 0;
+  std::int32_t unk_id = 0;                     // of the piece of type unknown
+  // What the trainer was told; an id is -1 where the model has no such piece.
+  std::int32_t trainer_unk_id = 0, trainer_bos_id = 1, trainer_eos_id = 2;
+  std::string unk_piece = "<unk>", bos_piece = "<s>", eos_piece = "</s>";
   NormalizerSpec normalizer;
   NormalizerSpec denormalizer;
 };

@@ -151,21 +151,26 @@ bool has_tokenizer_json(const std::filesystem::path& directory) {
   return is_file(directory / "tokenizer.json") || has_vocab_files(directory);
 }
 
+std::unique_ptr<Tokenizer> make_json_tokenizer(const JsonValue& json, const std::string& where,
+                                               const TokenizerConfig& config,
+                                               const std::string& config_where) {
+  TokenizerParts parts = read_parts(json, where);
+  apply_config(config, config_where, parts);
+  return std::make_unique<TokenizerPipeline>(std::move(parts));
+}
+
 std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& directory) {
   TokenizerConfig config = read_tokenizer_config(directory);
   const std::string config_where = (directory / "tokenizer_config.json").string();
   const std::filesystem::path path = directory / "tokenizer.json";
-  TokenizerParts parts;
   if (is_file(path) || !has_vocab_files(directory)) {
     const JsonDocument document = read_json_file(path, tokenizer_json_limits());
-    parts = read_parts(document.root(), path.string());
-    apply_config(config, config_where, parts);
-  } else {
-    const VocabFilesClass tokenizer_class = find_vocab_files_class(directory, config);
-    parts = read_vocab_files(directory, tokenizer_class, config);
-    apply_config(config, config_where, parts);
-    add_vocab_files_post_processor(tokenizer_class, config, parts);
+    return make_json_tokenizer(document.root(), path.string(), config, config_where);
   }
+  const VocabFilesClass tokenizer_class = find_vocab_files_class(directory, config);
+  TokenizerParts parts = read_vocab_files(directory, tokenizer_class, config);
+  apply_config(config, config_where, parts);
+  add_vocab_files_post_processor(tokenizer_class, config, parts);
   return std::make_unique<TokenizerPipeline>(std::move(parts));
 }
 

@@ -3,8 +3,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "attend/tokenizer.h"
+#include "loaders/files/json.h"
+#include "loaders/tokenizers/tokenizer_config.h"
 
 namespace attend {
 
@@ -24,5 +27,11 @@ bool has_tokenizer_json(const std::filesystem::path& directory);
 // TOK_MERGE_FORM, TOK_MERGE_OOV, TOK_LIMIT, TOK_REGEX_UNSUPPORTED, TOK_REGEX_INVALID, TOK_BYTE_TOKEN,
 // TOK_CHARSMAP, TOK_ADDED_TOKEN, TOK_CLASS_UNSUPPORTED, TOK_CONFIG_TYPE.
 std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& directory);
+
+// The same for the content of a tokenizer.json and a configuration that are given. `where` and `config_where`
+// name them in errors.
+std::unique_ptr<Tokenizer> make_json_tokenizer(const JsonValue& json, const std::string& where,
+                                               const TokenizerConfig& config,
+                                               const std::string& config_where);
 
 }  // namespace attend
