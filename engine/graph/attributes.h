@@ -55,9 +55,11 @@ struct Rope {
   std::vector<float> inv_freq{};  // [dims / 2]
   float scale = 1.0F;           // of cosines and sines (YaRN's attention factor)
   bool interleaved = false;
-  // rope_type dynamic: frequencies for a sequence longer than `dynamic_from` tokens grow with its length;
-  // cached keys keep their old rotation, as in transformers.
-  std::int64_t dynamic_from = 0;  // 0: static
+  // Frequencies of sequences longer than `dynamic_from` tokens: `long_inv_freq` (LongRoPE), or where that is
+  // empty those of a base that grows with the length (rope_type dynamic). Cached keys keep their old rotation,
+  // as in transformers; see SequenceSpan::rotated_as.
+  std::int64_t dynamic_from = 0;       // 0: static
+  std::vector<float> long_inv_freq{};  // [dims / 2]
   float theta = 10000.0F;
   float factor = 1.0F;
   bool operator==(const Rope&) const = default;

@@ -26,6 +26,9 @@ struct ModelDef {
   std::int64_t target_vocab_size = 0;     // ids that may be generated
   std::int64_t max_positions = 0;         // longest sequence of the first graph; 0: no limit
   std::int64_t max_target_positions = 0;  // longest generated sequence; 0: no limit
+  // A sequence that outgrows this length is computed anew from its beginning, because the rotations of all its
+  // keys change (Phi-3's LongRoPE); 0: never.
+  std::int64_t recompute_beyond = 0;
   std::vector<std::string> labels;        // id2label, in the order of the ids
   std::string problem_type;               // of classification heads: as config.json says, or empty
 

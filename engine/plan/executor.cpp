@@ -87,16 +87,19 @@ struct Executor::Impl final : RunContext {
     const auto half = static_cast<std::size_t>(rope.dims / 2);
     table.cos.resize(input->tokens.size() * half);
     table.sin.resize(input->tokens.size() * half);
-    std::vector<float> grown;
+    std::vector<float> dynamic;
     for (const SequenceSpan& sequence : input->sequences) {
-      const float* frequencies = rope.inv_freq.data();
-      const std::int64_t length = sequence.past + sequence.rows;
-      if (rope.dynamic_from > 0 && length > rope.dynamic_from) {
-        grown = dynamic_frequencies(rope, length);
-        frequencies = grown.data();
-      }
+      const std::int64_t at_least = sequence.rotated_as > 0 ? sequence.rotated_as : sequence.past + sequence.rows;
+      std::int64_t dynamic_length = 0;  // of the frequencies in `dynamic`
       for (std::int32_t r = 0; r < sequence.rows; ++r) {
         const auto row = static_cast<std::size_t>(sequence.first_row + r);
+        const float* frequencies = rope.inv_freq.data();
+        const std::int64_t length = std::max<std::int64_t>(at_least, sequence.past + r + 1);
+        if (rope.dynamic_from > 0 && length > rope.dynamic_from) {
+          if (length != dynamic_length) dynamic = dynamic_frequencies(rope, length);
+          dynamic_length = length;
+          frequencies = dynamic.data();
+        }
         const auto position = static_cast<float>(input->positions[row]);
         for (std::size_t i = 0; i < half; ++i) {
           const float angle = position * frequencies[i];
@@ -108,16 +111,17 @@ struct Executor::Impl final : RunContext {
     table.ready = true;
   }
 
-  // Dynamic NTK scaling: the base grows so that the longest wavelength covers `length` tokens.
+  // LongRoPE's second table, or dynamic NTK scaling: the base grows so that the longest wavelength covers
+  // `length` tokens. In f32 throughout, as the reference computes it.
   static std::vector<float> dynamic_frequencies(const Rope& rope, std::int64_t length) {
-    const auto dims = static_cast<double>(rope.dims);
-    const double stretch =
-        rope.factor * static_cast<double>(length) / static_cast<double>(rope.dynamic_from) -
-        (rope.factor - 1.0);
-    const double base = rope.theta * std::pow(stretch, dims / (dims - 2.0));
+    if (!rope.long_inv_freq.empty()) return rope.long_inv_freq;
+    const auto dims = static_cast<float>(rope.dims);
+    const float stretch =
+        rope.factor * static_cast<float>(length) / static_cast<float>(rope.dynamic_from) - (rope.factor - 1.0F);
+    const float base = rope.theta * std::pow(stretch, dims / (dims - 2.0F));
     std::vector<float> frequencies;
     for (std::int64_t i = 0; i < rope.dims; i += 2) {
-      frequencies.push_back(static_cast<float>(1.0 / std::pow(base, static_cast<double>(i) / dims)));
+      frequencies.push_back(1.0F / std::pow(base, static_cast<float>(i) / dims));
     }
     return frequencies;
   }

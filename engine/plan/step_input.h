@@ -21,6 +21,9 @@ struct SequenceSpan {
   std::int32_t past = 0;  // tokens of this sequence that are in the cache already
   // One block table per cache group, covering past + rows tokens; null for encoders, which keep nothing.
   const BlockTable* tables = nullptr;
+  // Rotations that depend on the sequence's length take each row for part of at least so many tokens: the
+  // prompt's length, so that cutting it into chunks changes nothing. 0: past + rows.
+  std::int32_t rotated_as = 0;
 };
 
 // Consecutive rows that attend to the keys and values of one source: all beams of a request. In the graph

@@ -5,11 +5,27 @@
 
 namespace attend {
 
+ModelDef build_gemma(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_gemma2(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_gpt2(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_llama(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_marian(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_mistral(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_phi3(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_qwen2(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_qwen3(const ConfigReader& config, Checkpoint& checkpoint);
 
 std::span<const Architecture> architectures() {
   static constexpr auto kTable = std::to_array<Architecture>({
+      {"Gemma2ForCausalLM", build_gemma2},
+      {"GemmaForCausalLM", build_gemma},
+      {"GPT2LMHeadModel", build_gpt2},
+      {"LlamaForCausalLM", build_llama},
       {"MarianMTModel", build_marian},
+      {"MistralForCausalLM", build_mistral},
+      {"Phi3ForCausalLM", build_phi3},
+      {"Qwen2ForCausalLM", build_qwen2},
+      {"Qwen3ForCausalLM", build_qwen3},
   });
   return kTable;
 }

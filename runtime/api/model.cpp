@@ -116,6 +116,11 @@ struct Model::Impl {
     return result;
   }
 
+  std::string prompt_of(const Input& input) const {
+    if (compiled->def().family != Family::decoder || tokenizer == nullptr) return {};
+    return input.ids ? tokenizer->decode(*input.ids) : input.text;
+  }
+
   // Text that is nothing but white space is not translated into an invention of the model.
   static Result empty_result(const GenerationConfig& config) {
     Result result;
@@ -145,10 +150,11 @@ struct Model::Impl {
       }
       add_callbacks(request, scheduled);
       const auto tokens = static_cast<std::int64_t>(scheduled.input_ids.size());
-      scheduled.on_done = [this, done, tokens](Outcome outcome) {
+      scheduled.on_done = [this, done, tokens, prompt = prompt_of(request.input)](Outcome outcome) {
         Result result;
         try {
           result = to_result(std::move(outcome), tokens);
+          result.prompt = prompt;
         } catch (const Error& e) {
           result = {};
           result.error = e;

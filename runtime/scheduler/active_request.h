@@ -17,6 +17,7 @@ namespace attend {
 struct CachedSequence {
   std::vector<BlockList> groups;
   std::int32_t cached = 0;
+  std::int32_t rotated_as = 0;  // see SequenceSpan
 };
 
 struct ActiveRequest {

@@ -26,8 +26,9 @@ class Batch {
   std::int32_t sequences() const { return static_cast<std::int32_t>(sequences_.size()); }
 
   // Appends tokens that follow `past` tokens of the same sequence. `groups` block tables follow by add_table().
-  void add_sequence(std::span<const std::int32_t> tokens, std::span<const std::int32_t> types, std::int32_t past) {
-    sequences_.push_back({rows(), static_cast<std::int32_t>(tokens.size()), past, nullptr});
+  void add_sequence(std::span<const std::int32_t> tokens, std::span<const std::int32_t> types, std::int32_t past,
+                    std::int32_t rotated_as = 0) {
+    sequences_.push_back({rows(), static_cast<std::int32_t>(tokens.size()), past, nullptr, rotated_as});
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       tokens_.push_back(tokens[i]);
       positions_.push_back(past + static_cast<std::int32_t>(i));

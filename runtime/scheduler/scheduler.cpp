@@ -214,17 +214,29 @@ struct Scheduler::Impl {
         }
         active->search = make_search(active->request, active->limits, prompt);
       }
-      for (int i = 0; i < active->search->rows(); ++i) active->sequences.push_back(empty_sequence());
+      for (int i = 0; i < active->search->rows(); ++i) {
+        active->sequences.push_back(empty_sequence(active->limits.prompt_length));
+      }
       running.push_back(std::move(active));
     } catch (...) {
       fail(*active, as_error(std::current_exception()));
     }
   }
 
-  CachedSequence empty_sequence() {
+  CachedSequence empty_sequence(std::int32_t rotated_as) {
     CachedSequence sequence;
     for (const auto& pool : self_pools) sequence.groups.emplace_back(*pool);
+    sequence.rotated_as = rotated_as;
     return sequence;
+  }
+
+  // Empties the cache of sequences that have just outgrown the length up to which their keys are good.
+  void restart_outgrown(ActiveRequest& active) {
+    const std::int64_t limit = model->def().recompute_beyond;
+    for (std::size_t i = 0; i < active.sequences.size() && limit > 0; ++i) {
+      const auto length = static_cast<std::int32_t>(active.search->sequence(static_cast<int>(i)).size());
+      if (length > limit && active.sequences[i].rotated_as <= limit) active.sequences[i] = empty_sequence(length);
+    }
   }
 
   // --- One decoder step ------------------------------------------------------------------------------------------
@@ -257,6 +269,7 @@ struct Scheduler::Impl {
       active.first_row = batch.rows();
       active.first_sampled = batch.sampled();
       active.first_sequence = batch.sequences();
+      restart_outgrown(active);
       const std::vector<std::int32_t> counts = rows_of_step(active, prefill);
       while (!reserve(active, counts)) {
         if (r + 1 == running.size() && r == 0) break;
@@ -315,7 +328,7 @@ struct Scheduler::Impl {
       CachedSequence& sequence = active.sequences[i];
       const auto tokens = active.search->sequence(static_cast<int>(i));
       batch.add_sequence(tokens.subspan(static_cast<std::size_t>(sequence.cached), static_cast<std::size_t>(counts[i])), {},
-                         sequence.cached);
+                         sequence.cached, sequence.rotated_as);
       for (const BlockList& blocks : sequence.groups) batch.add_table(blocks.data());
       sequence.cached += counts[i];
       if (sequence.cached == static_cast<std::int32_t>(tokens.size())) batch.sample_last_row();
@@ -397,6 +410,7 @@ struct Scheduler::Impl {
       }
       CachedSequence child;
       child.cached = parent.cached;
+      child.rotated_as = parent.rotated_as;
       for (const BlockList& blocks : parent.groups) child.groups.push_back(blocks.fork());
       next.push_back(std::move(child));
     }

@@ -8,7 +8,7 @@
 namespace attend::cli {
 namespace {
 
-const std::array<const TaskOutput*, 1> kOutputs = {&kTranslationOutput};
+const std::array<const TaskOutput*, 2> kOutputs = {&kTextGenerationOutput, &kTranslationOutput};
 
 // Clocks tell no more than that.
 double to_microsecond(double ms) {

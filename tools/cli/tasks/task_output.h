@@ -22,6 +22,7 @@ struct TaskOutput {
   std::vector<std::string> (*text)(const Result& result, const OutputContext& context);
 };
 
+extern const TaskOutput kTextGenerationOutput;
 extern const TaskOutput kTranslationOutput;
 
 // Throws Error for a task whose output is not known.

@@ -103,6 +103,9 @@ struct Timing {
 
 struct Result {
   std::vector<GeneratedSequence> sequences;  // best first
+  // Of decoder-only models: the text that the sequences continue. Decoded when the input was ids; empty
+  // without a tokenizer.
+  std::string prompt;
   Timing timing;
   std::optional<Error> error;  // then the rest is empty
 
