@@ -26,6 +26,8 @@ struct ModelDef {
   std::int64_t target_vocab_size = 0;     // ids that may be generated
   std::int64_t max_positions = 0;         // longest sequence of the first graph; 0: no limit
   std::int64_t max_target_positions = 0;  // longest generated sequence; 0: no limit
+  std::int64_t token_types = 0;           // segment ids of the first graph; 0: it reads none
+  std::string head;                       // of encoders: the ending of the class name, "ForMaskedLM"
   std::vector<std::string> labels;        // id2label, in the order of the ids
   std::string problem_type;               // of classification heads: as config.json says, or empty
 
