@@ -11,32 +11,36 @@ namespace attend {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 64;  // keeps blocks aligned to cache lines
-constexpr std::size_t kSlabBytes = std::size_t{1} << 21;
 
 }  // namespace
 
 BlockPool::BlockPool(std::size_t block_bytes, MemoryBudget& budget)
-    : block_bytes_(block_bytes), stride_((block_bytes + kHeaderBytes + 63) / 64 * 64), budget_(budget) {}
-
-BlockPool::~BlockPool() {
-  for (std::byte* slab : slabs_) std::free(slab);
+    : block_bytes_(block_bytes), stride_((block_bytes + kHeaderBytes + 63) / 64 * 64), budget_(budget) {
+  budget_.pools.push_back(this);
 }
 
-bool BlockPool::grow() {
-  // At most a slab, at least a block, no more than the budget still has.
-  const std::uint64_t left = budget_.limit_bytes - std::min(budget_.limit_bytes, budget_.used_bytes);
-  const std::size_t count = std::min<std::size_t>(std::max<std::size_t>(kSlabBytes / stride_, 1), left / stride_);
-  if (count == 0) return false;
-  auto* slab = static_cast<std::byte*>(std::aligned_alloc(64, count * stride_));
-  if (slab == nullptr) return false;
-  slabs_.push_back(slab);
-  budget_.used_bytes += count * stride_;
-  for (std::size_t i = count; i-- > 0;) free_.push_back(slab + i * stride_ + kHeaderBytes);
-  return true;
+BlockPool::~BlockPool() {
+  trim();
+  std::erase(budget_.pools, this);
+}
+
+void BlockPool::trim() {
+  for (std::byte* block : free_) std::free(block - kHeaderBytes);
+  budget_.used_bytes -= free_.size() * stride_;
+  free_.clear();
 }
 
 std::byte* BlockPool::allocate() {
-  if (free_.empty() && !grow()) return nullptr;
+  if (free_.empty()) {
+    if (budget_.used_bytes + stride_ > budget_.limit_bytes) {
+      for (BlockPool* pool : budget_.pools) pool->trim();
+      if (budget_.used_bytes + stride_ > budget_.limit_bytes) return nullptr;
+    }
+    auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, stride_));
+    if (memory == nullptr) return nullptr;
+    budget_.used_bytes += stride_;
+    free_.push_back(memory + kHeaderBytes);
+  }
   std::byte* block = free_.back();
   free_.pop_back();
   references(block) = 1;
