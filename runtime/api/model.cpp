@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <omp.h>
+
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -64,6 +67,17 @@ void check_memory(const ModelDef& def, std::uint64_t limit) {
 std::string checked_dtype(const std::string& dtype) {
   if (dtype == "auto" || dtype == "f32") return "f32";
   throw usage_error("DTYPE_UNSUPPORTED", "--dtype", "expected auto or f32, found '" + dtype + "'");
+}
+
+// Packs the weights on a thread of its own. OpenMP keeps a pool for every thread that ever opened a parallel
+// region, and while the pools together have more threads than there are processors, waiting threads sleep
+// instead of spinning: half a millisecond a token. The pool of this thread ends with it, and the scheduler's is
+// the only one.
+std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, int threads, const std::function<void(double)>& progress) {
+  return std::async(std::launch::async, [&] {
+           omp_set_num_threads(threads);
+           return std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights, progress);
+         }).get();
 }
 
 bool blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
@@ -232,7 +246,8 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   info.parameters = weight_elements(loaded.def);
   for (const TensorInfo* tensor : loaded.weights->tensors()) info.weights_file_bytes += tensor->size_bytes();
   impl->tokenizer = loaded.tokenizer;
-  impl->compiled = std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights, options.progress);
+  info.threads = options.threads > 0 ? options.threads : usable_processors();
+  impl->compiled = compile(std::move(loaded), info.threads, options.progress);
   const ModelDef& def = impl->compiled->def();
   info.architecture = def.architecture;
   info.model_type = def.model_type;
@@ -241,7 +256,6 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   info.task = info.tasks.empty() ? "" : info.tasks.front();
   info.dtype = dtype;
   info.instruction_set = instruction_set();
-  info.threads = options.threads > 0 ? options.threads : usable_processors();
   info.max_input_tokens = def.max_positions;
   info.vocab_size = def.vocab_size;
   info.weights_bytes = impl->compiled->weights_bytes();
