@@ -61,7 +61,8 @@ std::string known_alias(const std::string& task) {
 
 std::string choose_task(const Options& options, const ModelInfo& info) {
   std::string task = options.text("task").value_or(info.task);
-  if (std::ranges::find(info.tasks, task) == info.tasks.end() && !info.tasks.empty()) task = known_alias(task);
+  if (std::ranges::find(info.tasks, task) == info.tasks.end() && !info.tasks.empty())
+    task = known_alias(task);
   if (std::ranges::find(info.tasks, task) == info.tasks.end()) {
     throw usage_error(
         "TASK", "--task",
@@ -130,7 +131,8 @@ int run(const std::vector<std::string>& arguments) {
   const std::string task = choose_task(options, model.info());
   const InputParts parts(options, task);
   const GenerationConfig generation = apply_generation_options(options, model.generation());
-  Writer writer(task_output(task), {.has_tokenizer = model.tokenizer() != nullptr}, options.flag("json"), inputs);
+  Writer writer(task_output(task), {.has_tokenizer = model.tokenizer() != nullptr}, options.flag("json"),
+                inputs);
   OrderedRun work;
   work.make_request = [&](std::size_t index, Input input) {
     Request request;

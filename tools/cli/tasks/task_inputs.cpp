@@ -41,9 +41,9 @@ const std::string& part_for(const std::vector<std::string>& parts, const std::st
                             std::size_t index) {
   if (parts.size() == 1) return parts.front();
   if (index < parts.size()) return parts[index];
-  throw usage_error("OPTION_VALUE", option,
-                    fmt::format("expected one, or one for each input; found {}, and input {}", parts.size(),
-                                index + 1));
+  throw usage_error(
+      "OPTION_VALUE", option,
+      fmt::format("expected one, or one for each input; found {}, and input {}", parts.size(), index + 1));
 }
 
 }  // namespace
@@ -116,7 +116,8 @@ InputParts::InputParts(const Options& options, const std::string& task) {
     texts_ = contexts;
     if (texts_.size() == 1) texts_.resize(questions_.size(), contexts.front());  // several questions about it
   } else if (!contexts.empty()) {
-    if (!pairs_.empty()) throw usage_error("OPTION_VALUE", "--context", "--pair says the same; give one of them");
+    if (!pairs_.empty())
+      throw usage_error("OPTION_VALUE", "--context", "--pair says the same; give one of them");
     pairs_ = contexts;
     pairs_option_ = "--context";
   }
