@@ -36,7 +36,10 @@ class Batch {
     }
   }
   void add_table(BlockTable table) { tables_.push_back(table); }
-  void sample_last_row() { sampled_.push_back(rows() - 1); }
+  // The last `count` rows.
+  void sample_rows(std::int32_t count) {
+    for (std::int32_t row = rows() - count; row < rows(); ++row) sampled_.push_back(row);
+  }
   void add_cross(std::int32_t first_row, std::int32_t keys, BlockTable blocks) {
     cross_.push_back({first_row, rows() - first_row, keys, blocks});
   }

@@ -19,17 +19,18 @@ BlockPool::BlockPool(std::size_t block_bytes, MemoryBudget& budget)
     : block_bytes_(block_bytes), stride_((block_bytes + kHeaderBytes + 63) / 64 * 64), budget_(budget) {}
 
 BlockPool::~BlockPool() {
-  for (std::byte* slab : slabs_) std::free(slab);
+  for (const Slab& slab : slabs_) std::free(slab.memory);
 }
 
 bool BlockPool::grow() {
-  // At most a slab, at least a block, no more than the budget still has.
+  // At most a slab and a small part of what the budget still has, so that other pools get theirs; at least a
+  // block.
   const std::uint64_t left = budget_.limit_bytes - std::min(budget_.limit_bytes, budget_.used_bytes);
-  const std::size_t count = std::min<std::size_t>(std::max<std::size_t>(kSlabBytes / stride_, 1), left / stride_);
-  if (count == 0) return false;
+  if (left < stride_) return false;
+  const std::size_t count = std::max<std::size_t>(std::min<std::size_t>(kSlabBytes, left / 64) / stride_, 1);
   auto* slab = static_cast<std::byte*>(std::aligned_alloc(64, count * stride_));
   if (slab == nullptr) return false;
-  slabs_.push_back(slab);
+  slabs_.push_back({slab, count});
   budget_.used_bytes += count * stride_;
   for (std::size_t i = count; i-- > 0;) free_.push_back(slab + i * stride_ + kHeaderBytes);
   return true;
@@ -50,6 +51,21 @@ void BlockPool::release(std::byte* block) {
   --in_use_;
 }
 
+bool BlockPool::trim() {
+  std::sort(free_.begin(), free_.end());
+  const std::size_t before = slabs_.size();
+  std::erase_if(slabs_, [&](const Slab& slab) {
+    const auto first = std::lower_bound(free_.begin(), free_.end(), slab.memory);
+    const auto last = std::lower_bound(first, free_.end(), slab.memory + slab.blocks * stride_);
+    if (static_cast<std::size_t>(last - first) != slab.blocks) return false;
+    free_.erase(first, last);
+    std::free(slab.memory);
+    budget_.used_bytes -= slab.blocks * stride_;
+    return true;
+  });
+  return slabs_.size() < before;
+}
+
 BlockList& BlockList::operator=(BlockList&& other) noexcept {
   if (this != &other) {
     clear();
@@ -67,6 +83,11 @@ BlockList BlockList::fork() const {
     if (block != nullptr) BlockPool::share(block);
   }
   return copy;
+}
+
+void BlockList::append_shared(std::byte* block) {
+  if (block != nullptr) BlockPool::share(block);
+  blocks_.push_back(block);
 }
 
 bool BlockList::reserve(std::int64_t past, std::int64_t count) {

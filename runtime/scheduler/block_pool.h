@@ -29,6 +29,8 @@ class BlockPool {
   std::byte* allocate();
   static void share(std::byte* block) { ++references(block); }
   void release(std::byte* block);
+  // Gives slabs without a used block back to the budget, for pools that need it; false when there are none.
+  bool trim();
   static bool shared(const std::byte* block) { return *(reinterpret_cast<const std::int64_t*>(block) - 1) > 1; }
 
   std::size_t block_bytes() const { return block_bytes_; }
@@ -42,7 +44,11 @@ class BlockPool {
   std::size_t block_bytes_;
   std::size_t stride_;
   MemoryBudget& budget_;
-  std::vector<std::byte*> slabs_;
+  struct Slab {
+    std::byte* memory;
+    std::size_t blocks;
+  };
+  std::vector<Slab> slabs_;
   std::vector<std::byte*> free_;
   std::size_t in_use_ = 0;
 };
@@ -59,6 +65,8 @@ class BlockList {
 
   // The same blocks, shared.
   BlockList fork() const;
+  // Adds a block that others hold too; null for one that a window has passed.
+  void append_shared(std::byte* block);
   // Makes tokens [past, past + count) writable: blocks are added, and the one that `past` falls into is copied
   // when others hold it too. False when memory ran out; what was there is unchanged.
   bool reserve(std::int64_t past, std::int64_t count);

@@ -35,7 +35,16 @@ void validate_request(const ModelDef& def, const ScheduledRequest& request) {
                 fmt::format("the input has {} tokens, the model takes at most {} (max_position_embeddings); shorten or split it",
                             length, def.max_positions));
   }
-  if (request.mode != ScheduledRequest::Mode::generate) return;
+  if (request.mode == ScheduledRequest::Mode::encode) return;
+  if (request.mode == ScheduledRequest::Mode::score) {
+    if (def.family != Family::decoder) {
+      throw Error("TASK_UNSUPPORTED", def.architecture, "only decoder-only models score a text");
+    }
+    if (length < 2) {
+      throw Error("INPUT_TOO_SHORT", "input", "scoring needs at least two tokens: the first has nothing before it");
+    }
+    return;
+  }
   if (def.graph("decoder") == nullptr) {
     throw Error("TASK_UNSUPPORTED", def.architecture, "this model does not generate text");
   }
