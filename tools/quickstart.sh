@@ -10,9 +10,10 @@ cmake --build --preset release --target attend_cli
 attend=.build/release/tools/attend
 
 translate() {
-  printf '\n$ %s run tools/demo/en-ja "%s"\n' "$attend" "$1"
-  "$attend" run tools/demo/en-ja "$1"
+  printf '\n$ %s run tools/demo/en-ja --log-level warn "%s"\n' "$attend" "$1"
+  "$attend" run tools/demo/en-ja --log-level warn "$1"
 }
-translate "The teacher reads a book in the library."
 translate "Did you buy three apples yesterday?"
+translate "My grandmother is going to eat our bread."
+translate "Please do not read his map."
 printf '\nquickstart: done. Next: %s --help\n' "$attend"

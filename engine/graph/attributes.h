@@ -81,6 +81,31 @@ struct Projections {
   bool operator==(const Projections&) const = default;
 };
 
+// A learned bias per head and bucket of the distance from query to key, added to the scaled scores (T5, Raffel
+// et al. 2019, arXiv:1910.10683; MPNet, arXiv:2004.09297). Layers may share the table.
+struct RelativeBias {
+  std::string table{};             // full tensor name, [buckets, heads]
+  std::int64_t buckets = 32;       // 0: no bias
+  std::int64_t max_distance = 128;
+  bool bidirectional = true;       // half of the buckets for keys after the query
+};
+
+// DeBERTa's disentangled attention (He et al. 2020, arXiv:2006.03654): scores gain query . position key and
+// key . position query, the positions being embeddings of bucketed distances, [2 * span, D].
+struct Disentangled {
+  std::string embeddings{};       // full tensor name; empty: no such terms
+  std::string norm{};             // full name of a layer norm over the embeddings; empty: none
+  float norm_eps = 1e-7F;
+  std::int64_t span = 0;          // of the embeddings: distances (or buckets of them) -span .. span - 1
+  std::int64_t buckets = 0;       // logarithmic buckets beyond buckets / 2; 0: distances as they are
+  std::int64_t max_distance = 0;  // the last bucket begins there
+  bool content_to_position = true;
+  bool position_to_content = true;
+  // Projections of the embeddings, relative to the layer; empty: the layer's own queries and keys.
+  std::string pos_key{};
+  std::string pos_query{};
+};
+
 // Multi-head attention (Vaswani et al. 2017); grouped queries when kv_heads < heads (arXiv:2305.13245).
 struct Attention {
   Projections proj{};
@@ -92,6 +117,8 @@ struct Attention {
   std::int64_t window = 0;  // keys a query may see, itself included (both ways without a causal mask); 0: all
   float softcap = 0.0F;     // scores = cap * tanh(scores / cap), when not 0
   std::optional<Rope> rope{};
+  std::optional<RelativeBias> relative_bias{};
+  std::optional<Disentangled> disentangled{};
   // Normalisation of each head's queries and keys before the rotation (Qwen3), by name relative to the layer.
   std::string q_norm{};
   std::string k_norm{};
@@ -133,7 +160,21 @@ struct GatherRows {
   Which which = sampled;
 };
 
+// The mean of the rows of every sequence: [T, D] -> [B, D].
+struct MeanRows {};
+
+// One column: [*, D] -> [*].
+struct Column {
+  std::int64_t index = 0;
+};
+
+// Convolution along each sequence, zeros beyond its ends (odd kernel): [T, D] -> [T, out].
+struct Convolution {
+  std::int64_t out = 0;
+  std::int64_t kernel = 3;
+};
+
 using Op = std::variant<Embedding, Sinusoid, Norm, Linear, SelfAttention, CrossKv, CrossAttention,
-                        FeedForward, Add, Activation, GatherRows>;
+                        FeedForward, Add, Activation, GatherRows, MeanRows, Column, Convolution>;
 
 }  // namespace attend

@@ -135,10 +135,11 @@ Value GraphBuilder::linear(std::string_view name, Value x, const Linear& attribu
   add_weight("weight", weight, attributes.transposed ? Shape{in, attributes.out} : Shape{attributes.out, in},
              attributes.transposed);
   if (attributes.bias) {
-    const bool own = attributes.bias_tensor.empty();
+    const std::string bias = attributes.bias_tensor.empty() ? path(name) + ".bias" : attributes.bias_tensor;
     // final_logits_bias and its like are stored as one row.
-    add_weight("bias", own ? path(name) + ".bias" : attributes.bias_tensor,
-               own ? Shape{attributes.out} : Shape{1, attributes.out});
+    const TensorInfo* stored = checkpoint_->use(bias);
+    const bool row = stored != nullptr && stored->shape.rank() == 2;
+    add_weight("bias", bias, row ? Shape{1, attributes.out} : Shape{attributes.out});
   }
   return y;
 }
@@ -184,8 +185,22 @@ Value GraphBuilder::self_attention(std::string_view name, Value x, const Attenti
     if (!norm.empty())
       add_weight(norm == a.q_norm ? "q_norm" : "k_norm", path(norm) + ".weight", {a.head_dim});
   }
+  add_position_terms(a, x.width());
   add_out_projection(a, x.width());
   return y;
+}
+
+void GraphBuilder::add_position_terms(const Attention& a, std::int64_t width) {
+  if (a.relative_bias) add_weight("relative_bias", a.relative_bias->table, {a.relative_bias->buckets, a.heads});
+  if (!a.disentangled) return;
+  const Disentangled& d = *a.disentangled;
+  add_weight("positions", d.embeddings, {2 * d.span, width});
+  if (!d.norm.empty()) {
+    add_weight("positions_norm.weight", d.norm + ".weight", {width});
+    add_weight("positions_norm.bias", d.norm + ".bias", {width});
+  }
+  if (!d.pos_key.empty()) add_projection("pos_key", d.pos_key, a.heads * a.head_dim, width, true, false);
+  if (!d.pos_query.empty()) add_projection("pos_query", d.pos_query, a.heads * a.head_dim, width, true, false);
 }
 
 void GraphBuilder::cross_kv(std::string_view name, Value x, const Attention& attributes) {
@@ -214,6 +229,10 @@ Value GraphBuilder::feed_forward(std::string_view name, Value x, const FeedForwa
     const Shape shape = f.transposed ? Shape{width, 2 * f.hidden} : Shape{2 * f.hidden, width};
     add_slice("gate.weight", base + ".weight", shape, 0, f.hidden, f.transposed);
     add_slice("up.weight", base + ".weight", shape, f.hidden, f.hidden, f.transposed);
+    if (f.bias) {
+      add_slice("gate.bias", base + ".bias", {2 * f.hidden}, 0, f.hidden, false);
+      add_slice("up.bias", base + ".bias", {2 * f.hidden}, f.hidden, f.hidden, false);
+    }
   } else {
     if (!f.gate.empty()) add_projection("gate", f.gate, f.hidden, width, f.bias, f.transposed);
     add_projection("up", f.up, f.hidden, width, f.bias, f.transposed);
@@ -233,6 +252,23 @@ Value GraphBuilder::sampled_rows(Value x) {
 
 Value GraphBuilder::first_rows(Value x) {
   return add_node(path("first_rows"), GatherRows{GatherRows::first}, {x}, Rows::sequences, x.width());
+}
+
+Value GraphBuilder::mean_rows(Value x) {
+  return add_node(path("mean_rows"), MeanRows{}, {x}, Rows::sequences, x.width());
+}
+
+Value GraphBuilder::column(std::string_view name, Value x, std::int64_t index) {
+  const Rows rows = graph().values[static_cast<std::size_t>(x.id())].rows;
+  return add_node(path(name), Column{index}, {x}, rows, 1);
+}
+
+Value GraphBuilder::convolution(std::string_view name, Value x, const Convolution& attributes) {
+  const std::int64_t in = x.width();
+  const Value y = add_node(path(name), attributes, {x}, Rows::tokens, attributes.out);
+  add_weight("weight", path(name) + ".weight", {attributes.out, in, attributes.kernel});
+  add_weight("bias", path(name) + ".bias", {attributes.out});
+  return y;
 }
 
 Value operator+(Value a, Value b) {

@@ -67,6 +67,10 @@ class GraphBuilder {
   Value activation(std::string_view name, Value x, Act act);
   Value sampled_rows(Value x);
   Value first_rows(Value x);
+  Value mean_rows(Value x);
+  Value column(std::string_view name, Value x, std::int64_t index);
+  // Weight [out, D, kernel] and bias [out], as torch's Conv1d stores them.
+  Value convolution(std::string_view name, Value x, const Convolution& attributes);
 
   // Declares a result of the graph under the name that transformers' output gives it.
   void output(std::string_view name, Value value);
@@ -86,6 +90,7 @@ class GraphBuilder {
   void add_projection(std::string_view role, const std::string& tensor, std::int64_t out, std::int64_t in,
                       bool bias, bool transposed);
   void add_qkv(const Attention& attributes, std::int64_t width, bool query, bool key_value);
+  void add_position_terms(const Attention& attributes, std::int64_t width);
   void add_out_projection(const Attention& attributes, std::int64_t width);
   int state(const std::string& name, StateSpec::Kind kind, const Attention& attributes);
 

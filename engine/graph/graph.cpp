@@ -22,6 +22,9 @@ std::string_view kind_name(const Op& op) {
     std::string_view operator()(const Add&) const { return "add"; }
     std::string_view operator()(const Activation&) const { return "activation"; }
     std::string_view operator()(const GatherRows&) const { return "gather_rows"; }
+    std::string_view operator()(const MeanRows&) const { return "mean_rows"; }
+    std::string_view operator()(const Column&) const { return "column"; }
+    std::string_view operator()(const Convolution&) const { return "convolution"; }
   };
   return std::visit(Namer{}, op);
 }

@@ -44,6 +44,8 @@ struct AttentionTile {
   float* scores = nullptr;  // [Q][stride], first_block's first key at column 0
   std::int64_t stride = 0;
   std::array<float, kTileQueries> inv_sum{};
+  std::array<std::int64_t, kTileQueries> head{};      // of the query
+  std::array<std::int64_t, kTileQueries> distance{};  // column of relative terms for first_block's first key
 
   std::int64_t columns() const { return (end_block - first_block) * kBlockTokens; }
 };
@@ -155,6 +157,36 @@ void scores_tile(const AttentionTile& tile) {
   }
 }
 
+// Adds the products with the embeddings of the distances; each score by itself, over the head's elements in
+// order.
+void relative_scores_tile(const AttentionTile& tile) {
+  const D tag;
+  const KvSlice& kv = tile.shape->kv;
+  const RelativeTerms& terms = *tile.shape->relative;
+  for (int i = 0; i < tile.queries; ++i) {
+    const auto n = static_cast<std::size_t>(i);
+    const std::int64_t table = tile.head[n] * kv.head_dim * terms.columns;
+    float* scores = tile.scores + i * tile.stride;
+    for (std::int64_t block = tile.first_block; block < tile.end_block; ++block) {
+      const auto* keys = reinterpret_cast<const float*>(tile.blocks[block]) + kv.key_offset(tile.kv_head);
+      const std::int64_t at = (block - tile.first_block) * kBlockTokens;
+      const std::int64_t column = table + tile.distance[n] + at;
+      for (int v = 0; v < kVectors; ++v) {
+        const std::int64_t lane = v * kLanes;
+        V sum = hn::LoadU(tag, scores + at + lane);
+        for (std::int64_t j = 0; j < kv.head_dim; ++j) {
+          const std::int64_t place = column + j * terms.columns + lane;
+          if (terms.keys != nullptr)
+            sum = hn::MulAdd(hn::Set(tag, tile.q[n][j]), hn::LoadU(tag, terms.keys + place), sum);
+          if (terms.queries != nullptr)
+            sum = hn::MulAdd(hn::Load(tag, keys + j * 16 + lane), hn::LoadU(tag, terms.queries + place), sum);
+        }
+        hn::StoreU(sum, tag, scores + at + lane);
+      }
+    }
+  }
+}
+
 // Scales and caps the scores, masks what a query does not see, and leaves exponentials with their sum beside.
 void softmax_tile(AttentionTile& tile) {
   const D tag;
@@ -174,8 +206,14 @@ void softmax_tile(AttentionTile& tile) {
     std::fill(row, row + begin, kMinusInfinity);
     std::fill(row + end, row + columns, kMinusInfinity);
     V max = hn::Set(tag, kMinusInfinity);
+    const float* bias = nullptr;
+    if (shape.relative != nullptr && shape.relative->bias != nullptr) {
+      const auto n = static_cast<std::size_t>(i);
+      bias = shape.relative->bias + tile.head[n] * shape.relative->columns + tile.distance[n];
+    }
     for (std::int64_t c = 0; c < columns; c += kLanes) {
-      const V x = hn::Mul(hn::LoadU(tag, row + c), scale);
+      V x = hn::Mul(hn::LoadU(tag, row + c), scale);
+      if (bias != nullptr) x = hn::Add(x, hn::LoadU(tag, bias + c));
       hn::StoreU(x, tag, row + c);
       max = hn::Max(max, x);
     }
@@ -213,6 +251,7 @@ namespace attend {
 namespace {
 
 HWY_EXPORT(scores_tile);
+HWY_EXPORT(relative_scores_tile);
 HWY_EXPORT(softmax_tile);
 HWY_EXPORT(mix_tile);
 
@@ -255,11 +294,17 @@ AttentionTile make_tile(const AttentionShape& shape, const AttentionSpan& span, 
     tile.q[n] = q + (span.first_row + row) * q_stride + head * shape.kv.head_dim;
     tile.out[n] = out + (span.first_row + row) * shape.heads * shape.kv.head_dim + head * shape.kv.head_dim;
     std::tie(tile.begin[n], tile.end[n]) = visible(shape, span.past + row, span.keys);
+    tile.head[n] = head;
+    tile.distance[n] = -(span.past + row);
     low = std::min(low, tile.begin[n]);
     tile.max_end = std::max(tile.max_end, tile.end[n]);
   }
   tile.first_block = low / kBlockTokens;
   tile.end_block = (tile.max_end + kBlockTokens - 1) / kBlockTokens;
+  if (shape.relative != nullptr) {
+    for (std::int64_t& distance : tile.distance)
+      distance += shape.relative->center + tile.first_block * kBlockTokens;
+  }
   tile.scores = scores;
   tile.stride = tile.columns();
   return tile;
@@ -344,6 +389,8 @@ void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans
     const auto clock = [&] { return seconds == nullptr ? 0.0 : Profiler::now(); };
     const double t0 = clock();
     HWY_DYNAMIC_DISPATCH(scores_tile)(tile);
+    if (shape.relative != nullptr && (shape.relative->keys != nullptr || shape.relative->queries != nullptr))
+      HWY_DYNAMIC_DISPATCH(relative_scores_tile)(tile);
     const double t1 = clock();
     HWY_DYNAMIC_DISPATCH(softmax_tile)(tile);
     const double t2 = clock();

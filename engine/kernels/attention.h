@@ -44,6 +44,16 @@ struct AttentionSpan {
   BlockTable blocks = nullptr;
 };
 
+// Terms of the scores that depend on the distance d from a query to a key, as tables whose column
+// `center + d` is that of distance d. They cover -(max_keys - 1) .. max_keys + 14, a block beyond the last key.
+struct RelativeTerms {
+  std::int64_t columns = 0;
+  std::int64_t center = 0;
+  const float* bias = nullptr;     // [heads][columns]: added to the scaled score
+  const float* keys = nullptr;     // [heads][head_dim][columns]: score += query . keys[d], unscaled
+  const float* queries = nullptr;  // [heads][head_dim][columns]: score += key . queries[d], unscaled
+};
+
 struct AttentionShape {
   std::int64_t heads = 0;  // of queries
   KvSlice kv;
@@ -51,6 +61,7 @@ struct AttentionShape {
   float softcap = 0.0F;
   bool causal = false;
   std::int64_t window = 0;
+  const RelativeTerms* relative = nullptr;
 };
 
 // Seconds of the three steps, summed over threads.

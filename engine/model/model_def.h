@@ -29,6 +29,8 @@ struct ModelDef {
   // A sequence that outgrows this length is computed anew from its beginning, because the rotations of all its
   // keys change (Phi-3's LongRoPE); 0: never.
   std::int64_t recompute_beyond = 0;
+  std::int64_t token_types = 0;           // segment ids of the first graph; 0: it reads none
+  std::string head;                       // of encoders: the ending of the class name, "ForMaskedLM"
   std::vector<std::string> labels;        // id2label, in the order of the ids
   std::string problem_type;               // of classification heads: as config.json says, or empty
 

@@ -11,6 +11,7 @@
 #include "engine/graph/builder.h"
 #include "engine/kernels/rows.h"
 #include "engine/nodes/kernel.h"
+#include "engine/nodes/relative_positions.h"
 
 namespace attend {
 namespace {
@@ -57,8 +58,10 @@ class AttentionCore {
   const AttentionShape& shape() const { return shape_; }
 
   void run(RunContext& context, std::span<const AttentionSpan> spans, const float* q, std::int64_t q_stride,
-           const NodeIo& io) const {
+           const NodeIo& io, const RelativeTerms* relative = nullptr) const {
     const std::int64_t rows = context.rows(Rows::tokens);
+    AttentionShape shape = shape_;
+    shape.relative = relative;
     float* mixed = context.scratch_rows(rows, shape_.heads * shape_.kv.head_dim);
     std::int64_t max_keys = 0;
     for (const AttentionSpan& span : spans) max_keys = std::max<std::int64_t>(max_keys, span.keys);
@@ -66,7 +69,7 @@ class AttentionCore {
     AttentionSeconds seconds;
     const bool timed = context.profiler != nullptr;
     const double begin = timed ? Profiler::now() : 0;
-    attention(shape_, spans, q, q_stride, mixed, scratch, timed ? &seconds : nullptr,
+    attention(shape, spans, q, q_stride, mixed, scratch, timed ? &seconds : nullptr,
               context.attention_sink(node_));
     if (timed) attribute(*context.profiler, rows, begin, Profiler::now(), seconds);
     context.dense(out_, out_step_, rows, mixed, io.output, io.accumulate);
@@ -109,6 +112,10 @@ class SelfAttentionKernel final : public NodeKernel {
       rope_ = context.rope(*op.rope);
       rope_step_ = context.step("rope", "attend");
     }
+    if (op.relative_bias || op.disentangled) {
+      relative_ = RelativePositions(context, op, qkv_);
+      relative_step_ = context.step("positions", "attend");
+    }
     write_step_ = context.step("kv_write", "attend");
     KvSlice kv{0, op.kv_heads, op.head_dim};
     if (state_ >= 0) {
@@ -130,10 +137,22 @@ class SelfAttentionKernel final : public NodeKernel {
       const StepTimer timer(context.profiler, write_step_, rows);
       write_all(core_->shape().kv, spans, qkv + q_width_, qkv + q_width_ + kv_width_, stride);
     }
-    core_->run(context, spans, qkv, stride, io);
+    if (relative_step_ < 0) {
+      core_->run(context, spans, qkv, stride, io);
+      return;
+    }
+    const RelativeTerms terms = relative_terms(context, spans);
+    core_->run(context, spans, qkv, stride, io, &terms);
   }
 
  private:
+  RelativeTerms relative_terms(RunContext& context, std::span<const AttentionSpan> spans) const {
+    std::int64_t max_keys = 0;
+    for (const AttentionSpan& span : spans) max_keys = std::max<std::int64_t>(max_keys, span.keys);
+    const StepTimer timer(context.profiler, relative_step_, context.rows(Rows::tokens));
+    return relative_.expand(context, max_keys);
+  }
+
   std::span<AttentionSpan> make_spans(RunContext& context) const {
     const auto sequences = context.input->sequences;
     constexpr auto kFloats = static_cast<std::int64_t>(sizeof(AttentionSpan) / sizeof(float));
@@ -188,6 +207,8 @@ class SelfAttentionKernel final : public NodeKernel {
   DenseLayer qkv_;
   int qkv_step_;
   std::vector<float> q_norm_, k_norm_;
+  RelativePositions relative_;
+  int relative_step_ = -1;
   int rope_ = -1;
   int norm_step_ = -1;
   int rope_step_ = -1;

@@ -1,4 +1,5 @@
 // Nodes without products: embeddings, positions, normalisation, sums, activations, row gathers.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -154,6 +155,51 @@ class GatherRowsKernel final : public NodeKernel {
   int step_;
 };
 
+class MeanRowsKernel final : public NodeKernel {
+ public:
+  explicit MeanRowsKernel(PrepareContext& context)
+      : width_(context.input(0).width), step_(context.step("mean", "attend")) {}
+
+  void run(RunContext& context, const NodeIo& io) const override {
+    const StepTimer timer(context.profiler, step_, context.rows(Rows::sequences));
+    float* y = io.output;
+    for (const SequenceSpan& sequence : context.input->sequences) {
+      std::fill_n(y, width_, 0.0F);
+      const float* x = io.inputs[0] + sequence.first_row * width_;
+      for (std::int32_t r = 0; r < sequence.rows; ++r, x += width_) {
+        for (std::int64_t i = 0; i < width_; ++i) y[i] += x[i];
+      }
+      for (std::int64_t i = 0; i < width_; ++i) y[i] /= static_cast<float>(sequence.rows);
+      y += width_;
+    }
+  }
+
+ private:
+  std::int64_t width_;
+  int step_;
+};
+
+class ColumnKernel final : public NodeKernel {
+ public:
+  ColumnKernel(PrepareContext& context, const Column& op)
+      : op_(op),
+        rows_(context.input(0).rows),
+        width_(context.input(0).width),
+        step_(context.step("column", "attend")) {}
+
+  void run(RunContext& context, const NodeIo& io) const override {
+    const std::int64_t rows = context.rows(rows_);
+    const StepTimer timer(context.profiler, step_, rows);
+    for (std::int64_t r = 0; r < rows; ++r) io.output[r] = io.inputs[0][r * width_ + op_.index];
+  }
+
+ private:
+  Column op_;
+  Rows rows_;
+  std::int64_t width_;
+  int step_;
+};
+
 }  // namespace
 
 std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const Embedding& op) {
@@ -173,6 +219,12 @@ std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const Activati
 }
 std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const GatherRows& op) {
   return std::make_unique<GatherRowsKernel>(context, op);
+}
+std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const MeanRows&) {
+  return std::make_unique<MeanRowsKernel>(context);
+}
+std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const Column& op) {
+  return std::make_unique<ColumnKernel>(context, op);
 }
 
 }  // namespace attend

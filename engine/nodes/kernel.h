@@ -97,6 +97,9 @@ std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const FeedForw
 std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const Add& op);
 std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const Activation& op);
 std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const GatherRows& op);
+std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const MeanRows& op);
+std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const Column& op);
+std::unique_ptr<NodeKernel> prepare_node(PrepareContext& context, const Convolution& op);
 
 // Whether the node can add its result to what its output holds, after reading all its inputs.
 bool can_accumulate(const Op& op);

@@ -21,6 +21,10 @@ using Tag = dnnl::memory::format_tag;
 
 // Rows for which the layout of the weights is chosen; it serves all others.
 constexpr std::int64_t kLayoutRows = 256;
+// oneDNN's AVX2 inner product cuts sums over more than 512 inputs in another way from about 88 rows on, and the
+// bits change with it. Longer batches run as several of at most this many rows: same bits, same speed.
+constexpr std::int64_t kExactInputs = 512;
+constexpr std::int64_t kExactRows = 64;
 // Staging for packing, so that a matrix is never in memory twice.
 constexpr std::int64_t kStagingFloats = std::int64_t{1} << 20;
 
@@ -255,6 +259,9 @@ struct DenseExecutor::Impl {
   explicit Impl(const DenseLibrary::Impl* lib)
       : library(lib), stream(lib->engine), prepared(lib->entries.size()) {}
 
+  void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src, float* dst,
+           const float* other);
+
   Prepared& get(int spec_id, std::int64_t rows) {
     auto& buckets = prepared[static_cast<std::size_t>(spec_id)];
     const auto found = buckets.find(rows);
@@ -283,12 +290,22 @@ DenseExecutor::~DenseExecutor() = default;
 
 void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows,
                         const float* src, float* dst, const float* other) {
-  if (rows == 0) return;
-  const DenseSpec& s = impl_->library->entries[static_cast<std::size_t>(spec)].spec;
-  Impl::Prepared& p = impl_->get(spec, bucket_rows(rows));
+  const auto& [s, descriptor] = impl_->library->entries[static_cast<std::size_t>(spec)];
+  const bool cut = descriptor.flavour == Flavour::inner_product && s.in > kExactInputs;
+  const std::int64_t step = cut ? kExactRows : std::max<std::int64_t>(rows, 1);
+  for (std::int64_t first = 0; first < rows; first += step) {
+    impl_->run(spec, weights, bias, std::min(step, rows - first), src + first * s.in, dst + first * s.out,
+               other == nullptr ? nullptr : other + first * s.out);
+  }
+}
+
+void DenseExecutor::Impl::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src,
+                              float* dst, const float* other) {
+  const DenseSpec& s = library->entries[static_cast<std::size_t>(spec)].spec;
+  Prepared& p = get(spec, bucket_rows(rows));
   p.src.set_data_handle(const_cast<float*>(src));
   p.dst.set_data_handle(dst);
-  p.scratchpad.set_data_handle(impl_->scratch->bytes());
+  p.scratchpad.set_data_handle(scratch->bytes());
   std::array<dnnl_exec_arg_t, 6> args{};
   int count = 0;
   const auto add = [&](int arg, const dnnl::memory& memory) {
@@ -304,11 +321,11 @@ void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bia
   }
   dnnl::memory multiplier;
   if (s.combine == DenseSpec::multiply) {
-    multiplier = dnnl::memory(p.dst.get_desc(), impl_->library->engine, const_cast<float*>(other));
+    multiplier = dnnl::memory(p.dst.get_desc(), library->engine, const_cast<float*>(other));
     add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(s.act == Act::none ? 0 : 1) | DNNL_ARG_SRC_1, multiplier);
   }
   const dnnl_status_t status =
-      dnnl_primitive_execute(p.primitive.get(), impl_->stream.get(), count, args.data());
+      dnnl_primitive_execute(p.primitive.get(), stream.get(), count, args.data());
   if (status != dnnl_success) {
     throw Error("ONEDNN", "linear", "oneDNN status " + std::to_string(static_cast<int>(status)),
                 ErrorCategory::internal);

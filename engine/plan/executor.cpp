@@ -161,10 +161,10 @@ struct Executor::Impl final : RunContext {
     memory.reset();
     if (options->on_node && node.output >= 0) {
       const ValueInfo& info = graph.values[static_cast<std::size_t>(node.output)];
-      options->on_node({node.name, info.rows, io.output, rows(info.rows), info.width});
+      options->on_node({node.name, node, info.rows, io.output, rows(info.rows), info.width});
       for (const NamedValue& output : graph.outputs) {
         if (output.value != node.output) continue;
-        options->on_node({output.name, info.rows, io.output, rows(info.rows), info.width});
+        options->on_node({output.name, node, info.rows, io.output, rows(info.rows), info.width});
       }
     }
   }

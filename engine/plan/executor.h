@@ -20,6 +20,7 @@ namespace attend {
 // again under the output's name ("logits").
 struct NodeView {
   std::string_view name;
+  const Node& node;
   Rows rows_kind;
   const float* data;
   std::int64_t rows;

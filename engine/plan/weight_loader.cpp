@@ -112,7 +112,7 @@ void WeightLoader::read_rows(const WeightRef& ref, std::int64_t first, std::int6
   const TensorInfo& tensor = info(ref);
   const std::int64_t row = ref.row_begin + first;
   if (!ref.transposed) {
-    const std::int64_t width = ref.shape[1];
+    const std::int64_t width = tensor.shape.elements() / tensor.shape[0];
     read_floats(tensor, row * width, rows * width, dst);
     return;
   }

@@ -194,7 +194,7 @@ class Lexer {
           return;
         }
       }
-      const Utf8Character c = decode_utf8(text_, at_);
+      const CodePoint c = decode_utf8(text_, at_);
       if (is_python_space(c.value)) {
         at_ += c.length;
       } else if (is_ascii_digit(text_[at_])) {
@@ -213,7 +213,7 @@ class Lexer {
   void name() {
     const std::size_t begin = at_;
     while (at_ < text_.size()) {
-      const Utf8Character c = decode_utf8(text_, at_);
+      const CodePoint c = decode_utf8(text_, at_);
       if (!is_word(c.value)) break;
       at_ += c.length;
     }

@@ -170,7 +170,7 @@ bool is_final_sigma(std::string_view text, std::size_t at) {
   std::size_t before = at;
   bool after_cased = false;
   while (before > 0) {
-    const Utf8Character previous = decode_utf8_before(text, before);
+    const CodePoint previous = decode_utf8_before(text, before);
     if (!is_case_ignorable(previous.value)) {
       after_cased = is_cased(previous.value);
       break;
@@ -178,7 +178,7 @@ bool is_final_sigma(std::string_view text, std::size_t at) {
     before -= previous.length;
   }
   for (std::size_t next = at + 2; after_cased && next < text.size();) {
-    const Utf8Character following = decode_utf8(text, next);
+    const CodePoint following = decode_utf8(text, next);
     if (!is_case_ignorable(following.value)) return !is_cased(following.value);
     next += following.length;
   }

@@ -18,7 +18,7 @@ bool is_one_of(std::string_view characters, std::string_view character) {
 
 // Size of the line boundary at the head of `text`; 0 when there is none.
 std::size_t line_boundary(std::string_view text) {
-  const Utf8Character c = decode_utf8(text, 0);
+  const CodePoint c = decode_utf8(text, 0);
   if (c.value == '\r') return text.size() > 1 && text[1] == '\n' ? 2 : 1;
   const bool boundary = (c.value >= '\n' && c.value <= '\f') || (c.value >= 0x1C && c.value <= 0x1E) ||
                         c.value == 0x85 || c.value == 0x2028 || c.value == 0x2029;
@@ -66,7 +66,7 @@ std::vector<std::string_view> split(std::string_view text, std::optional<std::st
     }
     std::size_t end = 0;
     while (end < text.size()) {
-      const Utf8Character c = decode_utf8(text, end);
+      const CodePoint c = decode_utf8(text, end);
       if (is_python_space(c.value)) break;
       end += c.length;
     }
@@ -96,7 +96,7 @@ std::vector<std::string_view> split_right(std::string_view text, std::optional<s
       }
       std::size_t begin = text.size();
       while (begin > 0) {
-        const Utf8Character c = decode_utf8_before(text, begin);
+        const CodePoint c = decode_utf8_before(text, begin);
         if (is_python_space(c.value)) break;
         begin -= c.length;
       }

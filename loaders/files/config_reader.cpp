@@ -1,12 +1,12 @@
 #include "loaders/files/config_reader.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <set>
 #include <utility>
 
+#include "engine/log.h"
 #include "loaders/files/config_keys.h"
 #include "loaders/files/json.h"
 #include "loaders/files/message_text.h"
@@ -345,7 +345,7 @@ void ConfigReader::finish() const {
 
 void ConfigReader::log_warnings() const {
   for (const Issue& warning : warnings()) {
-    spdlog::warn("{}: {} [{}]", warning.where, warning.message, warning.kind);
+    logger().warn("{}: {} [{}]", warning.where, warning.message, warning.kind);
   }
 }
 

@@ -2,9 +2,11 @@
 #include <array>
 
 #include "loaders/models/architecture.h"
+#include "loaders/models/encoder_head.h"
 
 namespace attend {
 
+ModelDef build_bert(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_gemma(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_gemma2(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_gpt2(const ConfigReader& config, Checkpoint& checkpoint);
@@ -15,19 +17,49 @@ ModelDef build_phi3(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_qwen2(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_qwen3(const ConfigReader& config, Checkpoint& checkpoint);
 
+namespace {
+
+// Encoders: one line per family, for all of its heads.
+constexpr auto kEncoderFamilies = std::to_array<Architecture>({
+    {"Bert", build_bert},
+});
+
+const std::vector<Architecture>& encoders() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const Architecture& family : kEncoderFamilies) {
+      for (const std::string_view head : head_names()) list.push_back(std::string(family.name) + std::string(head));
+    }
+    return list;
+  }();
+  static const std::vector<Architecture> list = [] {
+    std::vector<Architecture> all;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      all.push_back({names[i], kEncoderFamilies[i / head_names().size()].build});
+    return all;
+  }();
+  return list;
+}
+
+}  // namespace
+
 std::span<const Architecture> architectures() {
-  static constexpr auto kTable = std::to_array<Architecture>({
-      {"Gemma2ForCausalLM", build_gemma2},
-      {"GemmaForCausalLM", build_gemma},
-      {"GPT2LMHeadModel", build_gpt2},
-      {"LlamaForCausalLM", build_llama},
-      {"MarianMTModel", build_marian},
-      {"MistralForCausalLM", build_mistral},
-      {"Phi3ForCausalLM", build_phi3},
-      {"Qwen2ForCausalLM", build_qwen2},
-      {"Qwen3ForCausalLM", build_qwen3},
-  });
-  return kTable;
+  static const std::vector<Architecture> table = [] {
+    std::vector<Architecture> all{
+          {"Gemma2ForCausalLM", build_gemma2},
+          {"GemmaForCausalLM", build_gemma},
+          {"GPT2LMHeadModel", build_gpt2},
+          {"LlamaForCausalLM", build_llama},
+          {"MarianMTModel", build_marian},
+          {"MistralForCausalLM", build_mistral},
+          {"Phi3ForCausalLM", build_phi3},
+          {"Qwen2ForCausalLM", build_qwen2},
+          {"Qwen3ForCausalLM", build_qwen3},
+    };
+    all.insert(all.end(), encoders().begin(), encoders().end());
+    return all;
+  }();
+  return table;
 }
 
 const Architecture* find_architecture(std::string_view name) {

@@ -112,7 +112,7 @@ std::vector<AddedVocabulary::Match> AddedVocabulary::find_matches(std::string_vi
     auto begin = static_cast<std::uint32_t>(found_begin), end = static_cast<std::uint32_t>(found_end);
     if (entry.token.lstrip) {
       while (begin > covered) {
-        const Utf8Character before = decode_utf8_before(text, begin);
+        const CodePoint before = decode_utf8_before(text, begin);
         if (!is_whitespace(before.value)) break;
         begin -= static_cast<std::uint32_t>(before.length);
       }
@@ -120,7 +120,7 @@ std::vector<AddedVocabulary::Match> AddedVocabulary::find_matches(std::string_vi
     }
     if (entry.token.rstrip) {
       while (end < size) {
-        const Utf8Character after = decode_utf8(text, end);
+        const CodePoint after = decode_utf8(text, end);
         if (!is_whitespace(after.value)) break;
         end += static_cast<std::uint32_t>(after.length);
       }

@@ -57,7 +57,7 @@ bool is_extend(G c) {
 }  // namespace
 
 std::size_t grapheme_end(std::string_view text, std::size_t at) {
-  Utf8Character point = decode_utf8(text, at);
+  CodePoint point = decode_utf8(text, at);
   G before = class_of(point.value);
   std::size_t end = at + point.length;
   bool conjunct = before == G::consonant;  // consonant, then only linkers and InCB extenders

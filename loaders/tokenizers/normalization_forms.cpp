@@ -118,7 +118,7 @@ std::vector<CharacterChange> normalize_form(std::string_view text, Normalization
 
 bool is_normalized_in_all_forms(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
-    const Utf8Character c = decode_utf8(text, at);
+    const CodePoint c = decode_utf8(text, at);
     // Conjoining jamo compose without being normalizable themselves.
     if (c.value >= 0x300 && (is_normalizable(c.value) || (c.value >= 0x1100 && c.value <= 0x11FF)))
       return false;

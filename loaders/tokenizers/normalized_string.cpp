@@ -117,7 +117,7 @@ void NormalizedString::strip(bool left, bool right) {
 
 void NormalizedString::prepend(std::string_view prefix) {
   if (text_.empty()) return;
-  const Utf8Character next = decode_utf8(text_, 0);
+  const CodePoint next = decode_utf8(text_, 0);
   transform_range(
       {0, next.length},
       [&](auto&& emit) {

@@ -16,7 +16,7 @@ auto each_character(Matches matches) {
   return [matches](std::string_view text, std::vector<MatchSpan>& spans) {
     std::uint32_t covered = 0;
     for (std::uint32_t at = 0; at < text.size();) {
-      const Utf8Character c = decode_utf8(text, at);
+      const CodePoint c = decode_utf8(text, at);
       const auto end = at + static_cast<std::uint32_t>(c.length);
       if (matches(c.value)) {
         if (covered < at) spans.push_back({covered, at, false});

@@ -4,7 +4,7 @@ namespace attend {
 
 std::uint16_t RegexMatcher::class_at(std::uint32_t position, bool backward, std::uint32_t* length) const {
   if (backward ? position == 0 : position == text_.size()) return regex_.end_class_;
-  const Utf8Character c = backward ? decode_utf8_before(text_, position) : decode_utf8(text_, position);
+  const CodePoint c = backward ? decode_utf8_before(text_, position) : decode_utf8(text_, position);
   *length = static_cast<std::uint32_t>(c.length);
   return regex_.class_of(c.value);
 }
@@ -81,20 +81,19 @@ std::uint32_t RegexMatcher::run(std::uint32_t pc, std::uint32_t position, Purpos
         std::uint32_t length = 0;
         const std::uint16_t cls = class_at(position, instruction.backward, &length);
         const bool first = may_succeed(instruction.next, cls), second = may_succeed(instruction.other, cls);
-        if (first && second) {
-          remembering_ = remembering_ || steps_ > 4096 + std::uint64_t{64} * position;
-          if (remembering_) {
-            if (has_failed(instruction.split, position)) {
-              failed = true;
-              break;
-            }
-            if (purpose != Purpose::match) {
-              const auto known = succeeded_.find(key(pc, position));
-              if (known != succeeded_.end()) return accept(base, known->second, purpose);
-            }
+        remembering_ = remembering_ || steps_ > 4096 + std::uint64_t{64} * position;
+        if (remembering_) {
+          if (has_failed(instruction.split, position)) {
+            failed = true;
+            break;
           }
-          stack_.push_back({pc, position, false});
+          if (purpose != Purpose::match) {
+            const auto known = succeeded_.find(key(pc, position));
+            if (known != succeeded_.end()) return accept(base, known->second, purpose);
+          }
         }
+        // A state with one way on needs a frame only to be remembered: it may begin a long way to a failure.
+        if ((first && second) || remembering_) stack_.push_back({pc, position, !(first && second)});
         failed = !first && !second;
         pc = first ? instruction.next : instruction.other;
         break;

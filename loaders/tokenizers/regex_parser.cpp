@@ -65,7 +65,7 @@ bool RegexParser::accept(std::string_view text) {
 
 char32_t RegexParser::next() {
   if (at_end()) invalid("the pattern ends too early");
-  const Utf8Character c = decode_utf8(pattern_, at_);
+  const CodePoint c = decode_utf8(pattern_, at_);
   at_ += c.length;
   return c.value;
 }
@@ -157,14 +157,24 @@ void RegexParser::split_multi_character_folds(std::vector<RegexNodePtr>& sequenc
 
 RegexNodePtr RegexParser::literal(char32_t c) const {
   CodePointSet set = CodePointSet::of(c, c);
-  if (options_.ignore_case) {
-    // Characters that fold to several are the few below; all others fold one to one.
-    const bool multiple = c == 0xDF || c == 0x149 || c == 0x1F0 || c == 0x390 || c == 0x3B0 || c == 0x587 ||
-                          (c >= 0x1E96 && c <= 0x1E9E) || (c >= 0x1F50 && c <= 0x1FFC) ||
-                          (c >= 0xFB00 && c <= 0xFB17) || c == 0x130;
-    if (multiple) unsupported("a character without regard to case that stands for several");
-    add_case_variants(set);
+  if (!options_.ignore_case) return make_set(std::move(set));
+  for (const Ligature& ligature : kLigatures) {
+    if (ligature.characters.find(c) == std::u32string_view::npos) continue;
+    RegexNodePtr letters = make(RegexNode::Kind::concat);
+    for (const char32_t letter : ligature.letters) letters->children.push_back(literal(letter));
+    CodePointSet characters;
+    for (const char32_t other : ligature.characters) characters.add(other, other);
+    RegexNodePtr either = make(RegexNode::Kind::alternate);
+    either->children.push_back(make_set(std::move(characters)));
+    either->children.push_back(std::move(letters));
+    return either;
   }
+  // These too fold to several characters; all others fold one to one.
+  const bool multiple = c == 0x130 || c == 0x149 || c == 0x1F0 || c == 0x390 || c == 0x3B0 || c == 0x587 ||
+                        (c >= 0x1E96 && c <= 0x1E9A) || (c >= 0x1F50 && c <= 0x1FFC) ||
+                        (c >= 0xFB13 && c <= 0xFB17);
+  if (multiple) unsupported("a character without regard to case that stands for several");
+  add_case_variants(set);
   return make_set(std::move(set));
 }
 

@@ -73,7 +73,7 @@ Vocabulary read_vocab_text(const std::filesystem::path& path) {
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     while (!line.empty()) {
-      const Utf8Character last = decode_utf8_before(line, line.size());
+      const CodePoint last = decode_utf8_before(line, line.size());
       if (!is_whitespace(last.value)) break;
       line.remove_suffix(last.length);
     }

@@ -26,13 +26,13 @@ inline bool is_utf8_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
 }
 
-struct Utf8Character {
+struct CodePoint {
   char32_t value;
   std::size_t length;  // bytes
 };
 
 // The character at `at`, which is inside the text and the beginning of a character.
-inline Utf8Character decode_utf8(std::string_view text, std::size_t at) {
+inline CodePoint decode_utf8(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) {
     return static_cast<char32_t>(static_cast<unsigned char>(text[at + i]));
   };
@@ -44,7 +44,7 @@ inline Utf8Character decode_utf8(std::string_view text, std::size_t at) {
 }
 
 // The character that ends at `end`, which is not the beginning of the text.
-inline Utf8Character decode_utf8_before(std::string_view text, std::size_t end) {
+inline CodePoint decode_utf8_before(std::string_view text, std::size_t end) {
   std::size_t at = end - 1;
   while (is_utf8_continuation(text[at])) --at;
   return decode_utf8(text, at);
@@ -81,7 +81,7 @@ inline std::size_t count_code_points(std::string_view text) {
 template <typename F>
 void for_each_code_point(std::string_view text, F&& f) {
   for (std::size_t at = 0; at < text.size();) {
-    const Utf8Character c = decode_utf8(text, at);
+    const CodePoint c = decode_utf8(text, at);
     f(c.value, at);
     at += c.length;
   }

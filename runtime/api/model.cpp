@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -5,18 +6,20 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "attend/attend.h"
 #include "attend/tokenizer.h"
+#include "engine/log.h"
 #include "engine/plan/compiled_model.h"
 #include "loaders/files/stored_tensors.h"
 #include "loaders/load_model.h"
 #include "loaders/tokenizers/load_tokenizer.h"
 #include "runtime/api/machine.h"
+#include "runtime/api/run_task.h"
 #include "runtime/generation/stopping.h"
 #include "runtime/generation/stream_decoder.h"
 #include "runtime/scheduler/scheduler.h"
+#include "runtime/tasks/task.h"
 
 namespace attend {
 namespace {
@@ -87,6 +90,7 @@ struct Model::Impl {
   ModelInfo info;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const CompiledModel> compiled;
+  std::shared_ptr<const TaskConfig> task_config;
   std::shared_ptr<Scheduler> scheduler;
 
   std::vector<std::int32_t> ids_of(const Input& input) const {
@@ -134,6 +138,12 @@ struct Model::Impl {
       state->set(std::move(result));
     };
     try {
+      if (request.task.empty()) request.task = info.task;
+      if (compiled->def().family == Family::encoder) {
+        submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler}, std::move(request), state->cancelled, done);
+        return;
+      }
+      check_task(request.task);
       const GenerationConfig config = request.generation.value_or(compiled->def().generation);
       if (!request.input.ids && blank(request.input.text) && compiled->def().family == Family::encoder_decoder) {
         done(empty_result(config));
@@ -169,6 +179,12 @@ struct Model::Impl {
     }
   }
 
+  void check_task(const std::string& task) const {
+    if (std::find(info.tasks.begin(), info.tasks.end(), task) != info.tasks.end()) return;
+    throw Error("TASK_UNSUPPORTED", task,
+                fmt::format("this checkpoint has no head for it; it can do: {}", fmt::join(info.tasks, ", ")));
+  }
+
   void add_callbacks(Request& request, ScheduledRequest& scheduled) const {
     if (request.on_token) {
       std::shared_ptr<StreamDecoder> decoder;
@@ -177,12 +193,7 @@ struct Model::Impl {
         on_token({id, decoder == nullptr ? std::string() : decoder->push(id)});
       };
     }
-    if (request.on_node) {
-      scheduled.on_node = [on_node = std::move(request.on_node)](const RequestNodeValue& value) {
-        const Tensor copy = Tensor::from({value.data, static_cast<std::size_t>(value.rows * value.width)}, {value.rows, value.width});
-        on_node({value.node, copy});
-      };
-    }
+    if (request.on_node) scheduled.on_node = node_callback(std::move(request.on_node));
   }
 };
 
@@ -225,8 +236,9 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   const ModelDef& def = impl->compiled->def();
   info.architecture = def.architecture;
   info.model_type = def.model_type;
-  info.tasks = def.tasks;
-  info.task = def.tasks.empty() ? "" : def.tasks.front();
+  impl->task_config = std::make_shared<const TaskConfig>(task_config(def));
+  info.tasks = impl->task_config->tasks;
+  info.task = info.tasks.empty() ? "" : info.tasks.front();
   info.dtype = dtype;
   info.instruction_set = instruction_set();
   info.threads = options.threads > 0 ? options.threads : usable_processors();
@@ -242,7 +254,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   scheduling.max_requests = options.max_batch_size;
   impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
   info.load_ms = now_ms() - begin;
-  spdlog::info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms", info.architecture,
+  logger().info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms", info.architecture,
                info.parameters, info.dtype, info.instruction_set, info.threads, info.load_ms);
   return Model(std::move(impl));
 }
@@ -279,6 +291,10 @@ Ticket Model::submit(Request request, std::function<void(const Result&)> on_done
   state->scheduler = impl_->scheduler;
   impl_->submit(std::move(request), state, std::move(on_done));
   return Ticket(std::move(state));
+}
+
+void set_log(std::string_view level, std::function<void(std::string_view, std::string_view)> sink) {
+  configure_logger(level, std::move(sink));
 }
 
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& directory) {

@@ -222,7 +222,8 @@ bool BeamSearch::all_finished() const {
 }
 
 float BeamSearch::length_weight(std::size_t generated_tokens) const {
-  return static_cast<float>(std::pow(static_cast<double>(generated_tokens), config_.length_penalty));
+  const double weight = std::pow(static_cast<double>(generated_tokens), config_.length_penalty);
+  return static_cast<float>(std::max(weight, double{std::numeric_limits<float>::min()}));
 }
 
 std::int32_t BeamSearch::node_of(Candidate& candidate) {

@@ -28,6 +28,8 @@ ChosenToken Sampler::choose(std::span<const float> logits, std::span<const std::
     if (best.score == -std::numeric_limits<float>::infinity()) {
       throw no_token_left();
     }
+    // Infinity has no probability.
+    if (config_.do_sample && std::isinf(best.score)) throw nonfinite_logits();
     chosen.token =
         config_.do_sample ? draw(scratch.scores, input_ids.size(), sequence, scratch.kept) : best.token;
   }

@@ -19,6 +19,9 @@ namespace {
 // Beyond these nothing sensible is meant; they keep sizes computed from them small.
 constexpr std::int64_t kMostBeams = 1024;
 constexpr std::int64_t kMostLogprobs = 1000;
+// Factors and divisors of scores in this range cannot overflow f32.
+constexpr double kSmallest = 1e-6;
+constexpr double kLargest = 1e6;
 
 class Findings {
  public:
@@ -71,7 +74,7 @@ void check_lengths(const GenerationConfig& c, Findings& findings) {
 void check_search(const GenerationConfig& c, std::int64_t vocab_size, Findings& findings) {
   findings.integer("num_beams", c.num_beams, 1, kMostBeams);
   findings.integer("num_return_sequences", c.num_return_sequences, 1, kMostBeams);
-  findings.number("length_penalty", c.length_penalty, true, "a finite number");
+  findings.number("length_penalty", c.length_penalty, std::abs(c.length_penalty) <= 10.0, "in [-10, 10]");
   if (c.num_beams > 1 && c.num_return_sequences > c.num_beams) {
     findings.conflict("num_return_sequences",
                       fmt::format("num_return_sequences ({}) must not be larger than num_beams ({})",
@@ -98,8 +101,8 @@ void check_search(const GenerationConfig& c, std::int64_t vocab_size, Findings& 
 void check_sampling(const GenerationConfig& c, Findings& findings) {
   // Options of sampling are read from files that do not sample, too: only what is used is checked.
   if (!c.do_sample) return;
-  findings.number("temperature", c.temperature, c.temperature > 0.0,
-                  "a positive number (for greedy search, turn do_sample off)");
+  findings.number("temperature", c.temperature, c.temperature >= kSmallest && c.temperature <= kLargest,
+                  "in [1e-6, 1e6] (for greedy search, turn do_sample off)");
   findings.integer("top_k", c.top_k, 0, std::nullopt);
   findings.number("top_p", c.top_p, c.top_p > 0.0 && c.top_p <= 1.0, "in (0, 1]");
   if (c.min_p) findings.number("min_p", *c.min_p, *c.min_p >= 0.0 && *c.min_p <= 1.0, "in [0, 1]");
@@ -107,10 +110,11 @@ void check_sampling(const GenerationConfig& c, Findings& findings) {
 }
 
 void check_rules(const GenerationConfig& c, std::int64_t vocab_size, Findings& findings) {
-  findings.number("repetition_penalty", c.repetition_penalty, c.repetition_penalty > 0.0,
-                  "a positive number");
-  findings.number("encoder_repetition_penalty", c.encoder_repetition_penalty,
-                  c.encoder_repetition_penalty > 0.0, "a positive number");
+  for (const auto& [option, penalty] :
+       {std::pair("repetition_penalty", c.repetition_penalty),
+        std::pair("encoder_repetition_penalty", c.encoder_repetition_penalty)}) {
+    findings.number(option, penalty, penalty >= kSmallest && penalty <= kLargest, "in [1e-6, 1e6]");
+  }
   findings.number("presence_penalty", c.presence_penalty, std::abs(c.presence_penalty) <= 2.0, "in [-2, 2]");
   findings.number("frequency_penalty", c.frequency_penalty, std::abs(c.frequency_penalty) <= 2.0,
                   "in [-2, 2]");

@@ -36,9 +36,15 @@ class Batch {
     }
   }
   void add_table(BlockTable table) { tables_.push_back(table); }
-  // The last `count` rows.
-  void sample_rows(std::int32_t count) {
+  void sample_last_rows(std::int32_t count) {
     for (std::int32_t row = rows() - count; row < rows(); ++row) sampled_.push_back(row);
+  }
+  // The wanted rows of the sequence at [first, first + rows), or all of them.
+  void sample_rows(std::int32_t first, std::int32_t rows, std::span<const std::int32_t> wanted) {
+    if (wanted.empty()) {
+      for (std::int32_t row = 0; row < rows; ++row) sampled_.push_back(first + row);
+    }
+    for (const std::int32_t row : wanted) sampled_.push_back(first + row);
   }
   void add_cross(std::int32_t first_row, std::int32_t keys, BlockTable blocks) {
     cross_.push_back({first_row, rows() - first_row, keys, blocks});

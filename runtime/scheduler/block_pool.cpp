@@ -11,33 +11,36 @@ namespace attend {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 64;  // keeps blocks aligned to cache lines
-constexpr std::size_t kSlabBytes = std::size_t{1} << 21;
 
 }  // namespace
 
 BlockPool::BlockPool(std::size_t block_bytes, MemoryBudget& budget)
-    : block_bytes_(block_bytes), stride_((block_bytes + kHeaderBytes + 63) / 64 * 64), budget_(budget) {}
-
-BlockPool::~BlockPool() {
-  for (const Slab& slab : slabs_) std::free(slab.memory);
+    : block_bytes_(block_bytes), stride_((block_bytes + kHeaderBytes + 63) / 64 * 64), budget_(budget) {
+  budget_.pools.push_back(this);
 }
 
-bool BlockPool::grow() {
-  // At most a slab and a small part of what the budget still has, so that other pools get theirs; at least a
-  // block.
-  const std::uint64_t left = budget_.limit_bytes - std::min(budget_.limit_bytes, budget_.used_bytes);
-  if (left < stride_) return false;
-  const std::size_t count = std::max<std::size_t>(std::min<std::size_t>(kSlabBytes, left / 64) / stride_, 1);
-  auto* slab = static_cast<std::byte*>(std::aligned_alloc(64, count * stride_));
-  if (slab == nullptr) return false;
-  slabs_.push_back({slab, count});
-  budget_.used_bytes += count * stride_;
-  for (std::size_t i = count; i-- > 0;) free_.push_back(slab + i * stride_ + kHeaderBytes);
-  return true;
+BlockPool::~BlockPool() {
+  trim();
+  std::erase(budget_.pools, this);
+}
+
+void BlockPool::trim() {
+  for (std::byte* block : free_) std::free(block - kHeaderBytes);
+  budget_.used_bytes -= free_.size() * stride_;
+  free_.clear();
 }
 
 std::byte* BlockPool::allocate() {
-  if (free_.empty() && !grow()) return nullptr;
+  if (free_.empty()) {
+    if (budget_.used_bytes + stride_ > budget_.limit_bytes) {
+      for (BlockPool* pool : budget_.pools) pool->trim();
+      if (budget_.used_bytes + stride_ > budget_.limit_bytes) return nullptr;
+    }
+    auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, stride_));
+    if (memory == nullptr) return nullptr;
+    budget_.used_bytes += stride_;
+    free_.push_back(memory + kHeaderBytes);
+  }
   std::byte* block = free_.back();
   free_.pop_back();
   references(block) = 1;
@@ -49,21 +52,6 @@ void BlockPool::release(std::byte* block) {
   if (--references(block) > 0) return;
   free_.push_back(block);
   --in_use_;
-}
-
-bool BlockPool::trim() {
-  std::sort(free_.begin(), free_.end());
-  const std::size_t before = slabs_.size();
-  std::erase_if(slabs_, [&](const Slab& slab) {
-    const auto first = std::lower_bound(free_.begin(), free_.end(), slab.memory);
-    const auto last = std::lower_bound(first, free_.end(), slab.memory + slab.blocks * stride_);
-    if (static_cast<std::size_t>(last - first) != slab.blocks) return false;
-    free_.erase(first, last);
-    std::free(slab.memory);
-    budget_.used_bytes -= slab.blocks * stride_;
-    return true;
-  });
-  return slabs_.size() < before;
 }
 
 BlockList& BlockList::operator=(BlockList&& other) noexcept {

@@ -11,10 +11,13 @@
 
 namespace attend {
 
-// Memory that all pools of a scheduler draw from.
+class BlockPool;
+
+// Memory that all pools of a scheduler draw from. What one keeps in reserve goes to another that needs it.
 struct MemoryBudget {
   std::uint64_t limit_bytes = 0;
   std::uint64_t used_bytes = 0;
+  std::vector<BlockPool*> pools{};
 };
 
 // Blocks of one size. Used by the scheduler's thread only.
@@ -29,8 +32,6 @@ class BlockPool {
   std::byte* allocate();
   static void share(std::byte* block) { ++references(block); }
   void release(std::byte* block);
-  // Gives slabs without a used block back to the budget, for pools that need it; false when there are none.
-  bool trim();
   static bool shared(const std::byte* block) { return *(reinterpret_cast<const std::int64_t*>(block) - 1) > 1; }
 
   std::size_t block_bytes() const { return block_bytes_; }
@@ -39,16 +40,12 @@ class BlockPool {
  private:
   // The count stands right before the block.
   static std::int64_t& references(std::byte* block) { return *(reinterpret_cast<std::int64_t*>(block) - 1); }
-  bool grow();
+  // Gives the blocks that nobody holds back to the machine.
+  void trim();
 
   std::size_t block_bytes_;
   std::size_t stride_;
   MemoryBudget& budget_;
-  struct Slab {
-    std::byte* memory;
-    std::size_t blocks;
-  };
-  std::vector<Slab> slabs_;
   std::vector<std::byte*> free_;
   std::size_t in_use_ = 0;
 };

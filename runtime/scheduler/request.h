@@ -20,9 +20,8 @@ namespace attend {
 // A node's value for one request: its rows only.
 struct RequestNodeValue {
   std::string_view node;
-  const float* data;  // [rows, width]
-  std::int64_t rows;
-  std::int64_t width;
+  const float* data;
+  Shape shape;  // [rows, width], without the batch: [width] where a sequence has one row, [rows] of a column
 };
 
 struct SequenceResult {
@@ -55,6 +54,8 @@ struct ScheduledRequest {
   Mode mode = Mode::generate;
   std::vector<std::int32_t> input_ids;    // of the encoder, or the prompt
   std::vector<std::int32_t> token_types;  // as many, or none
+  // Encoders: the rows, ascending, that outputs of sampled rows have; none: all.
+  std::vector<std::int32_t> sampled_rows;
   GenerationConfig config;
   // True when generation of this sequence has to stop: a stop string. Tokens with the prompt.
   std::function<bool(std::span<const std::int32_t>)> should_stop;

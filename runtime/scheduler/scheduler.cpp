@@ -180,8 +180,10 @@ struct Scheduler::Impl {
       active->first_sequence = batch.sequences();
       active->rows = static_cast<std::int32_t>(request.input_ids.size());
       active->step_sequences = 1;
-      active->sampled = 0;
       batch.add_sequence(request.input_ids, request.token_types, 0);
+      active->first_sampled = batch.sampled();
+      batch.sample_rows(active->first_row, active->rows, request.sampled_rows);
+      active->sampled = batch.sampled() - active->first_sampled;
       if (active->cross) batch.add_cross(active->first_row, active->rows, active->cross->data());
     }
     try {
@@ -203,14 +205,22 @@ struct Scheduler::Impl {
     }
   }
 
+  // Where a request's rows of one kind are in the step's: the first and their number.
+  static std::pair<std::int64_t, std::int64_t> rows_of(const ActiveRequest& active, Rows kind) {
+    switch (kind) {
+      case Rows::tokens: return {active.first_row, active.rows};
+      case Rows::sampled: return {active.first_sampled, active.sampled};
+      case Rows::sequences: return {active.first_sequence, active.step_sequences};
+    }
+    return {0, 0};
+  }
+
   void finish_encoding(ActiveRequest& active) {
     Outcome outcome;
     const Graph& graph = *model->def().graph("encoder");
     for (const NamedValue& output : graph.outputs) {
       const OutputView view = executor.output(output.name);
-      const bool per_token = graph.values[static_cast<std::size_t>(output.value)].rows == Rows::tokens;
-      const std::int64_t first = per_token ? active.first_row : active.first_sequence;
-      const std::int64_t rows = per_token ? active.rows : 1;
+      const auto [first, rows] = rows_of(active, graph.values[static_cast<std::size_t>(output.value)].rows);
       outcome.outputs.push_back(
           {output.name, Tensor::from({view.data + first * view.width, static_cast<std::size_t>(rows * view.width)},
                                      {rows, view.width})});
@@ -290,7 +300,7 @@ struct Scheduler::Impl {
       share_prefixes(active);
       const std::vector<std::int32_t> counts = rows_of_step(active, prefill);
       while (!reserve(active, counts)) {
-        if (reclaim()) continue;
+        if (prefixes && prefixes->evict()) continue;  // memory that nothing in flight needs
         if (r + 1 == running.size() && r == 0) break;
         preempt_last();
         if (r == running.size()) break;  // it was this one
@@ -320,13 +330,6 @@ struct Scheduler::Impl {
     for (ActivePtr& active : running) {
       if (active->sequences.size() == 1) prefixes->add(active->search->sequence(0), active->sequences.front());
     }
-  }
-
-  // Memory that nothing in flight needs; false when there is none left.
-  bool reclaim() {
-    bool freed = prefixes && prefixes->evict();
-    for (const auto& pool : self_pools) freed = pool->trim() || freed;
-    return freed;
   }
 
   // Rows of each sequence in this step. A request whose sequences all lack one token decodes; otherwise its
@@ -376,9 +379,9 @@ struct Scheduler::Impl {
       for (const BlockList& blocks : sequence.groups) batch.add_table(blocks.data());
       sequence.cached += counts[i];
       if (active.request.mode == ScheduledRequest::Mode::score) {
-        batch.sample_rows(counts[i]);
+        batch.sample_last_rows(counts[i]);
       } else if (sequence.cached == static_cast<std::int32_t>(tokens.size())) {
-        batch.sample_rows(1);
+        batch.sample_last_rows(1);
       }
     }
     active.rows = batch.rows() - active.first_row;
@@ -487,16 +490,18 @@ struct Scheduler::Impl {
   }
 
   static void report(const ActiveRequest& active, const NodeView& view) {
-    const bool tokens = view.rows_kind == Rows::tokens;
     const bool sampled = view.rows_kind == Rows::sampled;
-    const std::int64_t first = tokens ? active.first_row : sampled ? active.first_sampled : active.first_sequence;
-    const std::int64_t rows = tokens ? active.rows : sampled ? active.sampled : active.step_sequences;
+    const auto [first, rows] = rows_of(active, view.rows_kind);
     if (rows == 0) return;
+    const bool encodes = active.request.mode == ScheduledRequest::Mode::encode;
+    Shape shape{rows, view.width};
+    if (encodes && view.rows_kind == Rows::sequences) shape = {view.width};
+    if (std::holds_alternative<Column>(view.node.op)) shape = {rows};
     // Before the first step all beams are alike and one stands for all.
     const bool stands_for_all = sampled && active.first_step && active.request.config.num_beams > 1;
     const int repeat = stands_for_all ? active.request.config.num_beams : 1;
     for (int i = 0; i < repeat; ++i) {
-      active.request.on_node({view.name, view.data + first * view.width, rows, view.width});
+      active.request.on_node({view.name, view.data + first * view.width, shape});
     }
   }
 

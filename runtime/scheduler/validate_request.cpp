@@ -29,11 +29,17 @@ void validate_request(const ModelDef& def, const ScheduledRequest& request) {
     throw Error("INPUT_TYPES", "token type ids",
                 fmt::format("expected one per input id ({}), found {}", request.input_ids.size(), request.token_types.size()));
   }
+  if (def.token_types > 0) check_ids(request.token_types, def.token_types, "token type ids");
   const auto length = static_cast<std::int64_t>(request.input_ids.size());
   if (def.max_positions > 0 && length > def.max_positions) {
     throw Error("INPUT_TOO_LONG", "input",
                 fmt::format("the input has {} tokens, the model takes at most {} (max_position_embeddings); shorten or split it",
                             length, def.max_positions));
+  }
+  for (std::size_t i = 0; i < request.sampled_rows.size(); ++i) {
+    const std::int32_t row = request.sampled_rows[i];
+    if (row >= 0 && row < length && (i == 0 || row > request.sampled_rows[i - 1])) continue;
+    throw internal_error("sampled rows", fmt::format("row {} of {} is out of order or range", row, length));
   }
   if (request.mode == ScheduledRequest::Mode::encode) return;
   if (request.mode == ScheduledRequest::Mode::score) {

@@ -1,6 +1,5 @@
 // fill-mask: the words that a masked language model puts in place of each mask.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/log.h"
 #include "runtime/tasks/scores.h"
 #include "runtime/tasks/task_types.h"
 
@@ -71,12 +71,12 @@ class FillMask : public Task {
       if (!id) {
         const Encoding encoding = tokenizer.encode(target, options);
         if (encoding.ids.empty()) {
-          spdlog::warn("fill-mask: the target \"{}\" has no tokens and is left out", target);
+          logger().warn("fill-mask: the target \"{}\" has no tokens and is left out", target);
           continue;
         }
         id = encoding.ids.front();
-        spdlog::warn("fill-mask: the target \"{}\" is not in the vocabulary, \"{}\" takes its place", target,
-                     tokenizer.id_to_token(*id).value_or(""));
+        logger().warn("fill-mask: the target \"{}\" is not in the vocabulary, \"{}\" takes its place", target,
+                      tokenizer.id_to_token(*id).value_or(""));
       }
       targets_.push_back(*id);
     }

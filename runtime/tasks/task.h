@@ -20,25 +20,14 @@
 
 #include "attend/error.h"
 #include "attend/tensor.h"
+#include "attend/task.h"
+#include "attend/task_value.h"
 #include "attend/tokenizer.h"
 #include "runtime/tasks/task_options.h"
-#include "runtime/tasks/task_value.h"
 
 namespace attend {
 
-// One input of a task. What `text` and `pair` are depends on the task: text and text_pair, question and
-// context, query and document, sentence and sentence.
-struct TaskInput {
-  std::string text{};
-  std::optional<std::string> pair{};
-  // sentence-similarity: the sentences to compare `text` with; text-ranking: the documents to rank.
-  std::vector<std::string> candidates{};
-  // These ids instead of `text`, nothing added; no tokenizer is needed, and what is text is left out of the
-  // result.
-  std::optional<std::vector<std::int32_t>> ids{};
-  // Token type ids for `ids`; empty: all 0.
-  std::vector<std::int32_t> type_ids{};
-};
+using TaskInput = Input;
 
 // One sequence for the model.
 struct ModelInput {
@@ -84,9 +73,6 @@ std::unique_ptr<Task> make_task(std::string_view name, std::shared_ptr<const Tas
 
 // Every task by its first name, in alphabetical order.
 std::span<const std::string_view> task_names();
-
-// The first name of a task given by an alias; TASK_UNKNOWN (usage) when there is none.
-std::string_view canonical_task_name(std::string_view name);
 
 // What a head can do, the default task first, by the ending that transformers gives its classes:
 // "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMaskedLM", "Model". An

@@ -1,4 +1,4 @@
-#include "runtime/tasks/task_value.h"
+#include "attend/task_value.h"
 
 #include <fmt/format.h>
 

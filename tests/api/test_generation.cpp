@@ -31,6 +31,8 @@ GenerationConfig with_options(GenerationConfig config, const nlohmann::json& opt
     else if (key == "bad_words_ids") config.bad_words_ids = value.get<std::vector<std::vector<std::int32_t>>>();
     else if (key == "forced_bos_token_id") config.forced_bos_token_id = value.get<std::int32_t>();
     else if (key == "forced_eos_token_id") config.forced_eos_token_id = {value.get<std::int32_t>()};
+    else if (key == "begin_suppress_tokens") config.begin_suppress_tokens = value.get<std::vector<std::int32_t>>();
+    else if (key == "suppress_tokens") config.suppress_tokens = value.get<std::vector<std::int32_t>>();
     else if (key == "early_stopping")
       config.early_stopping = value.is_string() ? EarlyStopping::never : value.get<bool>() ? EarlyStopping::yes : EarlyStopping::no;
     else FAIL("the goldens use an option that this test does not know: " << key);

@@ -59,7 +59,7 @@ class Lab {
     RunOptions options;
     if (materialized) {
       options.on_node = [&](const NodeView& view) {
-        ran.nodes[view.node.name].assign(view.data, view.data + view.rows * view.width);
+        ran.nodes[std::string(view.name)].assign(view.data, view.data + view.rows * view.width);
       };
     }
     executor.run("encoder", {kTokens, kPositions, kPositions, sequences, {}, sampled}, options);

@@ -36,8 +36,8 @@ int main(int argc, char** argv) {
   std::ofstream verdicts(root / "verdicts.tsv");
   for (const attend::test::MalformedCase& malformed : attend::test::malformed_corpus()) {
     attend::test::write_case(malformed, root);
-    verdicts << fmt::format("{}\t{}\t{}\t{}\n", malformed.name, fmt::join(malformed.kinds, "|"), malformed.where,
-                            name_of(malformed.stage));
+    verdicts << fmt::format("{}\t{}\t{}\t{}\n", malformed.name, fmt::join(malformed.kinds, "|"),
+                            malformed.where, name_of(malformed.stage));
   }
   fmt::print("{} cases written\n", attend::test::malformed_corpus().size());
   return 0;

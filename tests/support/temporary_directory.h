@@ -1,12 +1,13 @@
-// A folder of a test's own, removed with it.
+// A directory of its own for one test, removed with everything in it at the end.
 #pragma once
 
 #include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <string>
-#include <system_error>
+#include <string_view>
 
 namespace attend::test {
 
@@ -15,18 +16,22 @@ class TemporaryDirectory {
   TemporaryDirectory() {
     static std::atomic<int> count{0};
     path_ = std::filesystem::temp_directory_path() /
-            ("attend_test_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
+            ("attend-test-" + std::to_string(getpid()) + "-" + std::to_string(count++));
     std::filesystem::create_directories(path_);
-  }
-  ~TemporaryDirectory() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
   }
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  void write(const std::string& name, std::string_view content) const {
+    std::ofstream file(path_ / name, std::ios::binary);
+    file << content;
+  }
 
  private:
   std::filesystem::path path_;

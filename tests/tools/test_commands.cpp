@@ -114,6 +114,28 @@ TEST_CASE("tokenize works where tokenizer files are alone") {
   }
 }
 
+TEST_CASE("tokenize --chat renders the template of a directory that holds nothing else") {
+  const std::string directory = scratch("chat");
+  std::ofstream(directory + "/chat_template.jinja")
+      << "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}{% if tools %}{{ tools | length "
+         "}} tools\n"
+         "{% endif %}{{ strftime_now('%d %b %Y') }}{% if add_generation_prompt %}<assistant>{% endif %}";
+  std::ofstream(directory + "/messages.json") << R"([{"role": "user", "content": "Hello"}])";
+  std::ofstream(directory + "/tools.json") << R"([{"name": "a"}, {"name": "b"}])";
+  const std::vector<std::string> call{
+      "tokenize", directory, "--chat", directory + "/messages.json", "--now", "2024-07-26T12:34:56"};
+  CHECK(run_attend(call).out == "<user>Hello\n26 Jul 2024\n");
+  std::vector<std::string> more = call;
+  more.insert(more.end(), {"--json", "--add-generation-prompt", "--tools", directory + "/tools.json"});
+  CHECK(run_attend(more).json_lines().at(0)["prompt"] == "<user>Hello\n2 tools\n26 Jul 2024<assistant>");
+
+  CHECK(run_attend({"tokenize", demo_model(), "--chat", directory + "/messages.json"}).exit_code == 65);
+  CHECK(run_attend({"tokenize", directory, "--chat", directory + "/nothing.json"}).exit_code == 65);
+  CHECK(run_attend({"tokenize", directory, "--now", "2024-07-26T12:34:56", "x"}).exit_code == 2);
+  std::ofstream(directory + "/messages.json") << "[{";
+  CHECK(run_attend(call).exit_code == 65);
+}
+
 TEST_CASE("bench: the last line of --json has figures that agree with each other") {
   const ProcessResult result = run_attend({"bench", demo_model(), "--json", "--repetitions", "1",
                                            "--batch-size", "2", "--num-beams", "2", "--max-new-tokens", "8",

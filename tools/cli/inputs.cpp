@@ -20,8 +20,10 @@ std::vector<OptionSpec> input_options() {
   };
 }
 
-InputSource::InputSource(const Options& options, std::size_t first_text) {
-  const std::vector<std::string>& words = options.positional();
+InputSource::InputSource(const Options& options, std::size_t first_text,
+                         const std::vector<std::string>& more) {
+  std::vector<std::string> words = options.positional();
+  words.insert(words.end(), more.begin(), more.end());
   for (std::size_t i = first_text; i < words.size(); ++i) {
     InputItem item;
     item.input.text = words[i];

@@ -28,7 +28,8 @@ class InputSource {
  public:
   // `first_text` is the index of the first positional argument that is an input.
   // Throws a usage Error for ids that are not numbers and type ids that do not match.
-  InputSource(const Options& options, std::size_t first_text);
+  // `more` are inputs that other options give.
+  InputSource(const Options& options, std::size_t first_text, const std::vector<std::string>& more = {});
   ~InputSource();
   InputSource(const InputSource&) = delete;
   InputSource& operator=(const InputSource&) = delete;

@@ -1,14 +1,8 @@
 #include "tools/cli/model_options.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/base_sink.h>
-#include <spdlog/spdlog.h>
 
-#include <array>
 #include <cstdio>
-#include <limits>
-#include <memory>
-#include <mutex>
 #include <string_view>
 
 #include "tools/cli/progress.h"
@@ -16,20 +10,7 @@
 namespace attend::cli {
 namespace {
 
-constexpr std::array<std::string_view, 6> kLevels = {"trace", "debug", "info", "warn", "error", "off"};
 constexpr int kMaxThreads = 1024;
-
-// Standard error, with the progress bar out of the way.
-class StderrSink : public spdlog::sinks::base_sink<std::mutex> {
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
-    Progress::clear_line();
-    std::fwrite(line.data(), 1, line.size(), stderr);
-  }
-  void flush_() override { std::fflush(stderr); }
-};
 
 }  // namespace
 
@@ -50,16 +31,16 @@ std::vector<OptionSpec> log_options() {
 
 void set_up_logging(const Options& options) {
   const std::string level = options.text("log-level").value_or("info");
-  bool known = false;
-  for (std::string_view each : kLevels) known = known || each == level;
-  if (!known) {
-    throw usage_error("OPTION_VALUE", "--log-level",
-                      fmt::format("expected {}, found '{}'", fmt::join(kLevels, ", "), level));
+  const auto sink = [](std::string_view name, std::string_view message) {
+    Progress::clear_line();
+    const std::string line = fmt::format("attend: {}: {}\n", name, message);
+    std::fwrite(line.data(), 1, line.size(), stderr);
+  };
+  try {
+    set_log(level, sink);
+  } catch (const Error& error) {
+    throw usage_error("OPTION_VALUE", "--log-level", error.message());
   }
-  auto logger = std::make_shared<spdlog::logger>("attend", std::make_shared<StderrSink>());
-  logger->set_pattern("attend: %l: %v");
-  logger->set_level(spdlog::level::from_str(level));
-  spdlog::set_default_logger(std::move(logger));
 }
 
 LoadOptions load_options(const Options& options) {

@@ -20,6 +20,7 @@
 #include "tools/cli/ordered_run.h"
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/tasks/task_inputs.h"
 #include "tools/cli/tasks/task_output.h"
 
 namespace attend::cli {
@@ -41,20 +42,32 @@ Options make_options() {
   std::vector<OptionSpec> output = dump_options();
   output.insert(output.begin(), {"json", OptionKind::flag, "", "one JSON value a line for each input"});
   options.add_group("Output", std::move(output));
+  options.add_group("Tasks (as the pipelines call them; --top-k and --max-length below serve here as well)",
+                    task_options());
   options.add_group("Generation (defaults: the checkpoint's generation_config.json)", generation_options());
   options.add_group("Model", model_options());
   options.add_group("Other", log_options());
   return options;
 }
 
-const TaskOutput& choose_task(const Options& options, const ModelInfo& info) {
-  const std::string task = options.text("task").value_or(info.task);
+// "ner" as "token-classification"; what is no alias stays as it is.
+std::string known_alias(const std::string& task) {
+  try {
+    return std::string(canonical_task_name(task));
+  } catch (const Error&) {
+    return task;
+  }
+}
+
+std::string choose_task(const Options& options, const ModelInfo& info) {
+  std::string task = options.text("task").value_or(info.task);
+  if (std::ranges::find(info.tasks, task) == info.tasks.end() && !info.tasks.empty()) task = known_alias(task);
   if (std::ranges::find(info.tasks, task) == info.tasks.end()) {
     throw usage_error(
         "TASK", "--task",
         fmt::format("{} can do {}, not '{}'", info.architecture, fmt::join(info.tasks, ", "), task));
   }
-  return task_output(task);
+  return task;
 }
 
 // Writes results as they come and keeps count.
@@ -109,17 +122,22 @@ int run(const std::vector<std::string>& arguments) {
   set_up_logging(options);
   model_argument(options);
   apply_generation_options(options, {});  // wrong options are reported before the model is loaded
-  InputSource inputs(options, 1);
+  const TaskOptions task_options = parse_task_options(options);
+  InputSource inputs(options, 1, InputParts(options, "").texts());
   const std::unique_ptr<Dump> dump = Dump::from(options, options.has("dump") && inputs.several());
 
   const Model model = load_model(options, load_options(options));
-  const TaskOutput& task = choose_task(options, model.info());
+  const std::string task = choose_task(options, model.info());
+  const InputParts parts(options, task);
   const GenerationConfig generation = apply_generation_options(options, model.generation());
-  Writer writer(task, {.has_tokenizer = model.tokenizer() != nullptr}, options.flag("json"), inputs);
+  Writer writer(task_output(task), {.has_tokenizer = model.tokenizer() != nullptr}, options.flag("json"), inputs);
   OrderedRun work;
   work.make_request = [&](std::size_t index, Input input) {
     Request request;
     request.input = std::move(input);
+    parts.complete(index, request.input);
+    request.task = task;
+    request.task_options = task_options;
     request.generation = generation;
     if (dump) request.on_node = dump->recorder(index);
     return request;

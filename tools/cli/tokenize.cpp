@@ -4,13 +4,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "attend/attend.h"
+#include "attend/chat.h"
 #include "attend/tokenizer.h"
 #include "tools/cli/command.h"
 #include "tools/cli/errors.h"
@@ -28,14 +31,20 @@ Options make_options() {
       "their [start, end) in code points. MODEL may hold tokenizer files alone.",
       {"attend tokenize opus-mt-en-de \"Where is the station?\"",
        "attend tokenize bert-base \"Where is it?\" --pair \"Over there.\" --json",
-       "attend tokenize opus-mt-en-de --decode 5,6,7"});
+       "attend tokenize opus-mt-en-de --decode 5,6,7",
+       "attend tokenize llama-3 --chat messages.json --add-generation-prompt"});
   options.add_group("Input",
                     {{"file", OptionKind::value, "F", "texts from a file, one a line"},
                      {"pair", OptionKind::value, "TEXT", "the second text of a pair, the same for each text"},
                      {"no-special-tokens", OptionKind::flag, "", "without [CLS], </s> and the like"},
                      {"decode", OptionKind::list, "5,6,7", "the text of these ids; may be repeated"}});
-  options.add_group("Output",
-                    {{"json", OptionKind::flag, "", "one JSON object a line: ids, tokens, offsets; text"}});
+  options.add_group("Chat template",
+                    {{"chat", OptionKind::value, "F", "the prompt for the messages of this JSON file"},
+                     {"tools", OptionKind::value, "F", "a JSON file with the tools they may call"},
+                     {"add-generation-prompt", OptionKind::flag, "", "end where the answer begins"},
+                     {"now", OptionKind::value, "TIME", "the clock, such as 2024-07-26T12:34:56"}});
+  options.add_group("Output", {{"json", OptionKind::flag, "",
+                                "one JSON object a line: ids, tokens, offsets; text; prompt"}});
   options.add_group("Other", log_options());
   return options;
 }
@@ -110,11 +119,49 @@ class Tokenize {
   int exit_code_ = kExitDone;
 };
 
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    throw Error("INPUT_FILE", path, "this file cannot be read, or it is empty");
+  }
+  return text.str();
+}
+
+// The prompt, and its ids where the directory has a tokenizer.
+int run_chat(const Options& options, const std::string& directory) {
+  ChatPrompt chat;
+  chat.messages = read_file(*options.text("chat"));
+  if (const auto tools = options.text("tools")) chat.tools = read_file(*tools);
+  chat.add_generation_prompt = options.flag("add-generation-prompt");
+  chat.now = options.text("now").value_or("");
+  const std::string prompt = render_chat(directory, chat);
+  if (!options.flag("json")) {
+    write_line(prompt);
+    return kExitDone;
+  }
+  nlohmann::ordered_json json = {{"prompt", prompt}};
+  EncodeOptions encode;
+  encode.add_special_tokens = false;  // the template writes them itself
+  try {
+    json.update(encoding_json(open_tokenizer(directory)->encode(prompt, encode), false));
+  } catch (const Error& error) {
+    if (error.kind() != "TOKENIZER_MISSING") throw;
+  }
+  write_json(json);
+  return kExitDone;
+}
+
 int run(const std::vector<std::string>& arguments) {
   Options options = make_options();
   if (!options.parse(arguments)) return kExitDone;
   set_up_logging(options);
   const std::string directory = model_argument(options);
+  if (options.has("chat")) return run_chat(options, directory);
+  for (const char* name : {"tools", "add-generation-prompt", "now"}) {
+    if (options.has(name))
+      throw usage_error("OPTION_VALUE", std::string("--") + name, "belongs to --chat MESSAGES.json");
+  }
   std::vector<std::vector<std::int32_t>> to_decode;
   for (const std::string& ids : options.list("decode")) to_decode.push_back(parse_ids("decode", ids));
 

@@ -55,8 +55,8 @@ struct Padding {
 struct EncodeOptions {
   bool add_special_tokens = true;
   // The second text of a pair.
-  std::optional<std::string> pair;
-  std::optional<Truncation> truncation;
+  std::optional<std::string> pair{};
+  std::optional<Truncation> truncation{};
   // Leaves tokens and offsets empty, which is faster.
   bool ids_only = false;
   // Encode with the target side's vocabulary (translation models with two).

@@ -24,8 +24,10 @@ struct TaskOutput {
 
 extern const TaskOutput kTextGenerationOutput;
 extern const TaskOutput kTranslationOutput;
+// Of every task whose result is a value.
+extern const TaskOutput kTaskValueOutput;
 
-// Throws Error for a task whose output is not known.
+// The output of a task; one that generates no text has its value written.
 const TaskOutput& task_output(std::string_view task);
 
 // {"queue_ms", "encode_ms", ...}

@@ -21,6 +21,8 @@
 #include "attend/dtype.h"
 #include "attend/error.h"
 #include "attend/generation_config.h"
+#include "attend/task.h"
+#include "attend/task_value.h"
 #include "attend/tensor.h"
 
 namespace attend {
@@ -34,7 +36,7 @@ struct LoadOptions {
   int max_batch_size = 64;             // requests that run at once
   bool check_tensors = false;          // refuse weights that hold NaN or infinity
   // Called while weights are read and packed, with the fraction done in [0, 1].
-  std::function<void(double)> progress;
+  std::function<void(double)> progress{};
 };
 
 // What a checkpoint is.
@@ -55,14 +57,6 @@ struct ModelInfo {
   double load_ms = 0;
 };
 
-// One input: text, or ids that replace tokenization (nothing is added to them).
-struct Input {
-  std::string text;
-  std::optional<std::string> pair;
-  std::optional<std::vector<std::int32_t>> ids;
-  std::vector<std::int32_t> type_ids;
-};
-
 // A token as it is produced. `text` is the new piece of the decoded text; it may be empty while a character
 // is incomplete. Beam search streams nothing before it is done.
 struct TokenEvent {
@@ -78,6 +72,8 @@ struct NodeValue {
 
 struct Request {
   Input input;
+  std::string task;  // by its Hugging Face name; empty: ModelInfo::task
+  TaskOptions task_options;
   // The checkpoint's defaults when not given; start from Model::generation() to change single options.
   std::optional<GenerationConfig> generation;
   // Both are called from the scheduler's thread and must not block.
@@ -102,10 +98,12 @@ struct Timing {
 };
 
 struct Result {
-  std::vector<GeneratedSequence> sequences;  // best first
   // Of decoder-only models: the text that the sequences continue. Decoded when the input was ids; empty
   // without a tokenizer.
   std::string prompt;
+  std::vector<GeneratedSequence> sequences;  // of models that generate, best first
+  // Of the other tasks: the fields of the Hugging Face pipeline, {"label", "score"} or a list of such.
+  TaskValue value;
   Timing timing;
   std::optional<Error> error;  // then the rest is empty
 
@@ -157,5 +155,11 @@ class Model {
 // The tokenizer of a directory, which need not hold a model; throws Error when there is none or it is bad.
 // Include attend/tokenizer.h to use it.
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& directory);
+
+// Where the library's messages go: `level` (trace, debug, info, warn, error, off) and above to `sink`, or to
+// standard error when it is empty. Until it is called, warnings and errors go to standard error. Call it before
+// other threads use the library; throws a usage Error for another level.
+void set_log(std::string_view level,
+             std::function<void(std::string_view level, std::string_view message)> sink = {});
 
 }  // namespace attend

@@ -1,0 +1,51 @@
+// BERT: Devlin et al. 2018 (arXiv:1810.04805), with the heads of transformers' classes.
+//
+// T packed tokens, B sequences, D hidden size, C labels, V vocabulary, R rows whose logits are wanted.
+#include "loaders/models/bert_encoder.h"
+
+namespace attend {
+
+ModelDef build_bert(const ConfigReader& config, Checkpoint& ckpt) {
+  const BertConfig c(config);
+  const EncoderHead head = read_encoder_head(config);
+  config.refuse_unless("embedding_size", c.width);
+  config.finish();
+
+  expect_bert_spellings(ckpt, "bert");
+  ckpt.ignore({"cls.*"});  // of pre-training; the masked language model uses its own part
+  const MaskedLm lm{.dense = "cls.predictions.transform.dense",
+                    .act_name = "cls.predictions.transform.transform_act_fn",
+                    .norm = "cls.predictions.transform.LayerNorm",
+                    .decoder = "cls.predictions.decoder",
+                    .bias = "cls.predictions.bias",
+                    .embeddings = "bert.embeddings.word_embeddings",
+                    .act = c.act,
+                    .norm_attributes = c.norm,
+                    .width = c.width,
+                    .vocab = c.vocab};
+  if (head.is(HeadKind::mask)) tie_masked_lm(ckpt, lm);
+
+  ModelDef m = encoder_model(head, c.vocab, c.positions, c.types);
+  GraphBuilder g(m, ckpt, "encoder");
+  GraphBuilder bert = head.is(HeadKind::base) ? g.at("") : g.at("bert");
+  Value x = bert_embeddings(bert, c, 0);  // [T, D]
+  x = bert_layers(bert, x, c);            // [T, D]
+
+  switch (head.kind) {
+    case HeadKind::sequence:
+      add_classifier(g, ckpt, head, pooled_first_row(bert, x, "pooler.dense", Act::tanh));
+      return m;
+    case HeadKind::token: add_classifier(g, ckpt, head, x); break;
+    case HeadKind::question: add_answer_spans(g, x); break;
+    case HeadKind::mask: add_masked_lm(g, x, lm); break;
+    case HeadKind::base:
+      g.output("last_hidden_state", x);
+      if (!ckpt.has("bert.pooler.dense.weight")) return m;
+      g.output("pooler_output", pooled_first_row(bert, x, "pooler.dense", Act::tanh));
+      return m;
+  }
+  ckpt.ignore({"*pooler.dense.*"});  // these heads do not use it
+  return m;
+}
+
+}  // namespace attend
