@@ -18,6 +18,9 @@ struct CachedSequence {
   std::vector<BlockList> groups;
   std::int32_t cached = 0;
   std::int32_t rotated_as = 0;  // see SequenceSpan
+  // Full blocks that the prefix cache knows, and its name of the last one.
+  std::int32_t remembered = 0;
+  std::uint64_t last_remembered = 0;
 };
 
 struct ActiveRequest {

@@ -36,7 +36,9 @@ class Batch {
     }
   }
   void add_table(BlockTable table) { tables_.push_back(table); }
-  void sample_last_row() { sampled_.push_back(rows() - 1); }
+  void sample_last_rows(std::int32_t count) {
+    for (std::int32_t row = rows() - count; row < rows(); ++row) sampled_.push_back(row);
+  }
   // The wanted rows of the sequence at [first, first + rows), or all of them.
   void sample_rows(std::int32_t first, std::int32_t rows, std::span<const std::int32_t> wanted) {
     if (wanted.empty()) {

@@ -73,6 +73,11 @@ BlockList BlockList::fork() const {
   return copy;
 }
 
+void BlockList::append_shared(std::byte* block) {
+  if (block != nullptr) BlockPool::share(block);
+  blocks_.push_back(block);
+}
+
 bool BlockList::reserve(std::int64_t past, std::int64_t count) {
   const auto needed = static_cast<std::size_t>((past + count + kBlockTokens - 1) / kBlockTokens);
   const auto first = static_cast<std::size_t>(past / kBlockTokens);

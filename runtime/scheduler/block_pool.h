@@ -62,6 +62,8 @@ class BlockList {
 
   // The same blocks, shared.
   BlockList fork() const;
+  // Adds a block that others hold too; null for one that a window has passed.
+  void append_shared(std::byte* block);
   // Makes tokens [past, past + count) writable: blocks are added, and the one that `past` falls into is copied
   // when others hold it too. False when memory ran out; what was there is unchanged.
   bool reserve(std::int64_t past, std::int64_t count);

@@ -25,7 +25,7 @@ struct RequestNodeValue {
 };
 
 struct SequenceResult {
-  std::vector<std::int32_t> ids;  // generated, the end token included
+  std::vector<std::int32_t> ids;  // generated, the end token included; when scoring, all but the first
   std::optional<float> score;     // beams
   std::vector<float> logprobs;
 };
@@ -49,6 +49,7 @@ struct ScheduledRequest {
   enum class Mode : std::uint8_t {
     generate,
     encode,  // one pass of the encoder graph; the outcome holds its outputs
+    score,   // of decoder-only models: log-probabilities of the input's own tokens, nothing is generated
   };
   Mode mode = Mode::generate;
   std::vector<std::int32_t> input_ids;    // of the encoder, or the prompt

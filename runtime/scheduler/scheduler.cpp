@@ -14,11 +14,15 @@
 #include "engine/plan/executor.h"
 #include "runtime/scheduler/active_request.h"
 #include "runtime/scheduler/batch.h"
+#include "runtime/scheduler/prefix_cache.h"
 
 namespace attend {
 namespace {
 
 using ActivePtr = std::unique_ptr<ActiveRequest>;
+
+// Rows of a request that is scored in one step: each has logits over the whole vocabulary.
+constexpr std::int32_t kScoredRows = 64;
 
 Error cancelled_error() {
   return Error("CANCELLED", "request", "the request was cancelled", ErrorCategory::cancelled);
@@ -56,7 +60,17 @@ struct Scheduler::Impl {
     for (const CacheGroup& group : model->cache().cross) {
       cross_pool = std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget);
     }
+    if (!has_encoder && has_decoder) prefixes.emplace(self_pools, model->cache().self, options.prefix_bytes, unrotated_tokens());
     worker = std::thread([this] { loop(); });
+  }
+
+  // Tokens whose rotation is the same in every request; 0: all of them.
+  std::int64_t unrotated_tokens() const {
+    std::int64_t tokens = 0;
+    for (const Rope& rope : model->ropes()) {
+      if (rope.dynamic_from > 0) tokens = tokens == 0 ? rope.dynamic_from : std::min(tokens, rope.dynamic_from);
+    }
+    return tokens;
   }
 
   ~Impl() {
@@ -222,7 +236,9 @@ struct Scheduler::Impl {
           const GenerationConfig& config = active->request.config;
           prompt = {config.decoder_start_token_id ? *config.decoder_start_token_id : config.bos_token_id.value()};
         }
-        active->search = make_search(active->request, active->limits, prompt);
+        active->search = active->request.mode == ScheduledRequest::Mode::score
+                             ? make_scoring(active->request.input_ids)
+                             : make_search(active->request, active->limits, prompt);
       }
       for (int i = 0; i < active->search->rows(); ++i) {
         active->sequences.push_back(empty_sequence(active->limits.prompt_length));
@@ -264,6 +280,7 @@ struct Scheduler::Impl {
     }
     ++counters.steps;
     counters.decoder_rows += batch.rows();
+    remember_prefixes();
     score();
     for (ActivePtr& active : running) {
       if (active != nullptr && active->sampled > 0) advance(active);
@@ -280,8 +297,10 @@ struct Scheduler::Impl {
       active.first_sampled = batch.sampled();
       active.first_sequence = batch.sequences();
       restart_outgrown(active);
+      share_prefixes(active);
       const std::vector<std::int32_t> counts = rows_of_step(active, prefill);
       while (!reserve(active, counts)) {
+        if (prefixes && prefixes->evict()) continue;  // memory that nothing in flight needs
         if (r + 1 == running.size() && r == 0) break;
         preempt_last();
         if (r == running.size()) break;  // it was this one
@@ -296,6 +315,23 @@ struct Scheduler::Impl {
     }
   }
 
+  // Sequences that have nothing in the cache yet begin with what earlier requests left. Dumps show every row.
+  void share_prefixes(ActiveRequest& active) {
+    if (!prefixes || active.request.on_node || active.request.mode == ScheduledRequest::Mode::score) return;
+    for (std::size_t i = 0; i < active.sequences.size(); ++i) {
+      if (active.sequences[i].cached > 0) continue;
+      counters.shared_tokens += prefixes->take(active.search->sequence(static_cast<int>(i)), active.sequences[i]);
+    }
+  }
+
+  // Of requests with one sequence; the beams of a search have little that others will ask for.
+  void remember_prefixes() {
+    if (!prefixes) return;
+    for (ActivePtr& active : running) {
+      if (active->sequences.size() == 1) prefixes->add(active->search->sequence(0), active->sequences.front());
+    }
+  }
+
   // Rows of each sequence in this step. A request whose sequences all lack one token decodes; otherwise its
   // sequences catch up in chunks, but for the last token of each, which all take in the same step.
   static std::vector<std::int32_t> rows_of_step(const ActiveRequest& active, std::int32_t& prefill) {
@@ -306,6 +342,7 @@ struct Scheduler::Impl {
     for (std::size_t i = 0; i < n; ++i) {
       const std::int32_t wanted = decodes || n == 1 ? active.remaining(i) : active.remaining(i) - 1;
       counts[i] = decodes ? wanted : std::min(wanted, prefill);
+      if (active.request.mode == ScheduledRequest::Mode::score) counts[i] = std::min(counts[i], kScoredRows);
       if (!decodes) prefill -= counts[i];
     }
     return counts;
@@ -341,7 +378,11 @@ struct Scheduler::Impl {
                          sequence.cached, sequence.rotated_as);
       for (const BlockList& blocks : sequence.groups) batch.add_table(blocks.data());
       sequence.cached += counts[i];
-      if (sequence.cached == static_cast<std::int32_t>(tokens.size())) batch.sample_last_row();
+      if (active.request.mode == ScheduledRequest::Mode::score) {
+        batch.sample_last_rows(counts[i]);
+      } else if (sequence.cached == static_cast<std::int32_t>(tokens.size())) {
+        batch.sample_last_rows(1);
+      }
     }
     active.rows = batch.rows() - active.first_row;
     active.sampled = batch.sampled() - active.first_sampled;
@@ -479,6 +520,7 @@ struct Scheduler::Impl {
   MemoryBudget budget;
   std::vector<std::unique_ptr<BlockPool>> self_pools;
   std::unique_ptr<BlockPool> cross_pool;
+  std::optional<PrefixCache> prefixes;
   std::vector<SamplerScratch> scratch;  // per thread
   Batch batch;
   std::deque<ActivePtr> waiting, running;
@@ -504,6 +546,7 @@ void Scheduler::submit(ScheduledRequest request) {
   try {
     const ModelDef& def = impl_->model->def();
     validate_request(def, active->request);
+    active->limits.prompt_length = static_cast<std::int32_t>(active->request.input_ids.size());
     if (active->request.mode == ScheduledRequest::Mode::generate) {
       const GenerationConfig& config = active->request.config;
       if (impl_->has_encoder && !config.decoder_start_token_id && !config.bos_token_id) {

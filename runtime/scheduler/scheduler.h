@@ -17,6 +17,8 @@ struct SchedulerOptions {
   int threads = 1;
   // Cache memory; a request that does not fit waits, one that could never fit fails.
   std::uint64_t cache_bytes = std::uint64_t{1} << 30;
+  // Of these, for blocks of earlier prompts that later ones may begin with; given up when memory is needed.
+  std::uint64_t prefix_bytes = std::uint64_t{1} << 28;
   int max_requests = 64;            // running at once
   std::int32_t prefill_tokens = 512;   // rows of prompts per step, beside one row per decoding sequence
   std::int32_t encoder_tokens = 2048;  // rows of an encoder pass
@@ -28,6 +30,7 @@ struct SchedulerStats {
   std::int64_t encoder_passes = 0;
   std::int64_t decoder_rows = 0;
   std::int64_t preemptions = 0;
+  std::int64_t shared_tokens = 0;  // taken over from earlier requests instead of computed
   std::uint64_t cache_bytes = 0;  // allocated
   std::size_t blocks_in_use = 0;
 };

@@ -1,6 +1,9 @@
 #include "runtime/scheduler/search_state.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 namespace attend {
@@ -123,7 +126,52 @@ class BeamState final : public SearchState {
   bool logprobs_;
 };
 
+// Feeds all tokens but the last and reads off what each of their successors had.
+class ScoringState final : public SearchState {
+ public:
+  explicit ScoringState(std::span<const std::int32_t> ids) : ids_(ids.begin(), ids.end()), logprobs_(ids.size() - 1) {}
+
+  int rows() const override { return 1; }
+  std::span<const std::int32_t> sequence(int) const override { return std::span(ids_).first(ids_.size() - 1); }
+
+  void score(int row, std::span<const float> logits, SamplerScratch&) override {
+    const std::size_t at = done_ + static_cast<std::size_t>(row);
+    float max = -std::numeric_limits<float>::infinity();
+    for (const float logit : logits) max = std::max(max, logit);
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(static_cast<double>(logit - max));
+    const float chosen = logits[static_cast<std::size_t>(ids_[at + 1])];
+    logprobs_[at] = static_cast<float>(static_cast<double>(chosen - max) - std::log(sum));
+    ++scored_;
+  }
+
+  std::span<const BeamMove> advance() override {
+    done_ += scored_.exchange(0);
+    move_ = {0, ids_[done_]};
+    return {&move_, 1};
+  }
+
+  bool done() const override { return done_ == logprobs_.size(); }
+
+  std::vector<SequenceResult> results() const override {
+    float sum = 0;
+    for (const float logprob : logprobs_) sum += logprob;
+    return {{{ids_.begin() + 1, ids_.end()}, sum, logprobs_}};
+  }
+
+ private:
+  std::vector<std::int32_t> ids_;
+  std::vector<float> logprobs_;
+  std::size_t done_ = 0;
+  std::atomic<std::size_t> scored_ = 0;  // rows of this step
+  BeamMove move_{};
+};
+
 }  // namespace
+
+std::unique_ptr<SearchState> make_scoring(std::span<const std::int32_t> ids) {
+  return std::make_unique<ScoringState>(ids);
+}
 
 std::unique_ptr<SearchState> make_search(const ScheduledRequest& request, const LengthLimits& limits,
                                          std::span<const std::int32_t> prompt) {

@@ -33,4 +33,8 @@ class SearchState {
 std::unique_ptr<SearchState> make_search(const ScheduledRequest& request, const LengthLimits& limits,
                                          std::span<const std::int32_t> prompt);
 
+// Log-probabilities of `ids`, at least two, each given those before it; the rows of a step are scored as they
+// come.
+std::unique_ptr<SearchState> make_scoring(std::span<const std::int32_t> ids);
+
 }  // namespace attend

@@ -41,7 +41,16 @@ void validate_request(const ModelDef& def, const ScheduledRequest& request) {
     if (row >= 0 && row < length && (i == 0 || row > request.sampled_rows[i - 1])) continue;
     throw internal_error("sampled rows", fmt::format("row {} of {} is out of order or range", row, length));
   }
-  if (request.mode != ScheduledRequest::Mode::generate) return;
+  if (request.mode == ScheduledRequest::Mode::encode) return;
+  if (request.mode == ScheduledRequest::Mode::score) {
+    if (def.family != Family::decoder) {
+      throw Error("TASK_UNSUPPORTED", def.architecture, "only decoder-only models score a text");
+    }
+    if (length < 2) {
+      throw Error("INPUT_TOO_SHORT", "input", "scoring needs at least two tokens: the first has nothing before it");
+    }
+    return;
+  }
   if (def.graph("decoder") == nullptr) {
     throw Error("TASK_UNSUPPORTED", def.architecture, "this model does not generate text");
   }
