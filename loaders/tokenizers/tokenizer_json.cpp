@@ -174,4 +174,9 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& dire
   return std::make_unique<TokenizerPipeline>(std::move(parts));
 }
 
+std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view json, const std::string& where) {
+  const JsonDocument document = parse_json(json, tokenizer_json_limits(), where);
+  return std::make_unique<TokenizerPipeline>(read_parts(document.root(), where));
+}
+
 }  // namespace attend

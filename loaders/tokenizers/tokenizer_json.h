@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "attend/tokenizer.h"
 #include "loaders/files/json.h"
@@ -33,5 +34,8 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& dire
 std::unique_ptr<Tokenizer> make_json_tokenizer(const JsonValue& json, const std::string& where,
                                                const TokenizerConfig& config,
                                                const std::string& config_where);
+
+// A tokenizer.json alone, from memory; `where` names it in messages.
+std::unique_ptr<Tokenizer> parse_tokenizer_json(std::string_view json, const std::string& where);
 
 }  // namespace attend
