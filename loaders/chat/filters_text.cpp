@@ -23,10 +23,23 @@ std::string text_of(Interpreter& interpreter, const Value& input) {
   return text;
 }
 
-template <std::string (*mapping)(std::string_view)>
+// Marked text stays marked where Python's Markup has a method of its own for the filter.
+Value like(const Value& origin, std::string text) {
+  return origin.is_markup() ? Value::markup(std::move(text)) : Value(std::move(text));
+}
+
+template <std::string (*mapping)(std::string_view), bool keeps_mark>
 Value filter_case(Interpreter& interpreter, const Value& input, Arguments& arguments) {
   const BoundArguments args("filter", {}, 0, arguments);
-  return mapping(text_of(interpreter, input));
+  std::string text = mapping(text_of(interpreter, input));
+  return keeps_mark ? like(input, std::move(text)) : Value(std::move(text));
+}
+
+template <bool again>
+Value filter_escape(Interpreter& interpreter, const Value& input, Arguments& arguments) {
+  const BoundArguments args("escape", {}, 0, arguments);
+  std::string text = text_of(interpreter, input);
+  return Value::markup(input.is_markup() && !again ? std::move(text) : escape_html(text));
 }
 
 // Words begin after white space, hyphens and opening brackets.
@@ -53,21 +66,6 @@ std::string title_words(std::string_view text) {
   return out;
 }
 
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '\'': out += "&#39;"; break;
-      case '"': out += "&#34;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
 std::string same_text(std::string_view text) {
   return std::string(text);
 }
@@ -75,11 +73,12 @@ std::string same_text(std::string_view text) {
 Value filter_trim(Interpreter& interpreter, const Value& input, Arguments& arguments) {
   const BoundArguments args("do_trim", {"chars"}, 0, arguments);
   const std::string text = text_of(interpreter, input);
-  if (!args.has(0) || args[0].is_none()) return strip(text, std::nullopt, true, true);
+  if (!args.has(0) || args[0].is_none())
+    return like(input, std::string(strip(text, std::nullopt, true, true)));
   if (!args[0].is_string()) {
     throw RuntimeFailure{"strip arg must be None or str"};
   }
-  return strip(text, args[0].string(), true, true);
+  return like(input, std::string(strip(text, args[0].string(), true, true)));
 }
 
 Value filter_replace(Interpreter& interpreter, const Value& input, Arguments& arguments) {
@@ -115,7 +114,7 @@ Value filter_indent(Interpreter& interpreter, const Value& input, Arguments& arg
     if (out.size() > Budget::kMaxTextBytes) interpreter.budget().text(out.size());
   }
   interpreter.budget().text(out.size());
-  return out;
+  return like(input, std::move(out));
 }
 
 Value filter_truncate(Interpreter& interpreter, const Value& input, Arguments& arguments) {
@@ -135,7 +134,7 @@ Value filter_truncate(Interpreter& interpreter, const Value& input, Arguments& a
 
 Value filter_center(Interpreter& interpreter, const Value& input, Arguments& arguments) {
   const BoundArguments args("do_center", {"width"}, 0, arguments);
-  return pad(text_of(interpreter, input), args.integer_or(0, 80), " ", -1, interpreter.budget());
+  return like(input, pad(text_of(interpreter, input), args.integer_or(0, 80), " ", -1, interpreter.budget()));
 }
 
 Value filter_wordcount(Interpreter& interpreter, const Value& input, Arguments&) {
@@ -215,7 +214,8 @@ Value filter_format(Interpreter& interpreter, const Value& input, Arguments& arg
     for (const auto& [name, value] : arguments.keywords) named.set(name, value);
     values = std::move(named);
   }
-  return percent_format(text_of(interpreter, input), values, interpreter.budget());
+  return like(input,
+              percent_format(text_of(interpreter, input), values, input.is_markup(), interpreter.budget()));
 }
 
 Value filter_tojson(Interpreter& interpreter, const Value& input, Arguments& arguments) {
@@ -244,15 +244,16 @@ Value filter_tojson(Interpreter& interpreter, const Value& input, Arguments& arg
 }
 
 constexpr std::array<FilterFunction, 22> kTextFilters{{
-    {"upper", filter_case<to_upper>},
-    {"lower", filter_case<to_lower>},
-    {"capitalize", filter_case<to_capitalized>},
-    {"title", filter_case<title_words>},
-    {"string", filter_case<same_text>},
-    {"safe", filter_case<same_text>},
-    {"escape", filter_case<escape_html>},
-    {"e", filter_case<escape_html>},
-    {"forceescape", filter_case<escape_html>},
+    {"upper", filter_case<to_upper, true>},
+    {"lower", filter_case<to_lower, true>},
+    {"capitalize", filter_case<to_capitalized, true>},
+    {"title", filter_case<title_words, false>},
+    {"string", filter_case<same_text, true>},
+    {"safe", [](Interpreter& interpreter, const Value& input,
+                Arguments&) { return Value::markup(text_of(interpreter, input)); }},
+    {"escape", filter_escape<false>},
+    {"e", filter_escape<false>},
+    {"forceescape", filter_escape<true>},
     {"trim", filter_trim},
     {"replace", filter_replace},
     {"indent", filter_indent},

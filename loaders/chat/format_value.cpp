@@ -230,8 +230,8 @@ namespace {
 
 class PercentFormat {
  public:
-  PercentFormat(std::string_view format, const Value& values, Budget& budget)
-      : rest_(format), values_(values), budget_(budget) {}
+  PercentFormat(std::string_view format, const Value& values, bool escapes, Budget& budget)
+      : rest_(format), values_(values), escapes_(escapes), budget_(budget) {}
 
   std::string run() {
     std::string out;
@@ -315,7 +315,8 @@ class PercentFormat {
   std::string convert(Spec spec, const Value& value, bool zero) {
     const char type = spec.type;
     if (type == 's' || type == 'r' || type == 'a') {
-      const std::string text = type == 's' ? value.str() : value.repr();
+      std::string text = type == 's' ? value.str() : value.repr();
+      if (escapes_ && !value.is_markup()) text = escape_html(text);
       const std::string_view shown =
           spec.precision >= 0 ? std::string_view(text).substr(0, byte_offset(text, spec.precision)) : text;
       return place("", std::string(shown), spec, '>', budget_);
@@ -366,6 +367,7 @@ class PercentFormat {
 
   std::string_view rest_;
   const Value& values_;
+  bool escapes_;
   Budget& budget_;
   std::size_t used_ = 0;
   bool named_ = false;
@@ -373,8 +375,8 @@ class PercentFormat {
 
 }  // namespace
 
-std::string percent_format(std::string_view format, const Value& values, Budget& budget) {
-  return PercentFormat(format, values, budget).run();
+std::string percent_format(std::string_view format, const Value& values, bool escapes, Budget& budget) {
+  return PercentFormat(format, values, escapes, budget).run();
 }
 
 }  // namespace attend::jinja

@@ -143,6 +143,32 @@ bool is_unsafe_attribute(const Value& object, std::string_view name) {
                  "__getstate__"});
 }
 
+Value BoundMethod::call(Interpreter& interpreter, Arguments& arguments) {
+  if (!self_.is_markup()) return body_(interpreter, self_, arguments);
+  // Methods of marked text escape what they put into it and return marked text.
+  const auto escape = [](const Value& value) {
+    return value.is_string() && !value.is_markup() ? Value::markup(escape_html(value.string())) : value;
+  };
+  if (name_ == "join" && arguments.positional.size() == 1 && is_iterable(arguments.positional[0])) {
+    List items;
+    for (const Value& item : iterate(arguments.positional[0], interpreter.budget()))
+      items.push_back(escape(item));
+    arguments.positional[0] = std::move(items);
+  } else if (name_ == "format") {
+    for (Value& value : arguments.positional) value = escape(value);
+    for (auto& [name, value] : arguments.keywords) value = escape(value);
+  } else if (name_ == "replace" && arguments.positional.size() > 1) {
+    arguments.positional[1] = escape(arguments.positional[1]);
+  }
+  const Value result = body_(interpreter, self_, arguments);
+  if (result.is_string()) return Value::markup(result.string());
+  if (result.type() != Type::list && result.type() != Type::tuple) return result;
+  List parts;
+  for (const Value& part : result.items())
+    parts.push_back(part.is_string() ? Value::markup(part.string()) : part);
+  return result.type() == Type::list ? Value(std::move(parts)) : Value::tuple(std::move(parts));
+}
+
 std::string MacroObject::repr(int) const {
   return macro_.anonymous ? "<Macro anonymous>" : "<Macro " + string_repr(name_) + ">";
 }

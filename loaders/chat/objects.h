@@ -43,9 +43,7 @@ class BoundMethod final : public Object {
     return "<built-in method " + std::string(name_) + " of " + self_.type_name() + " object>";
   }
   bool is_callable() const override { return true; }
-  Value call(Interpreter& interpreter, Arguments& arguments) override {
-    return body_(interpreter, self_, arguments);
-  }
+  Value call(Interpreter& interpreter, Arguments& arguments) override;
   Extent extent() const override {
     Extent extent;
     extent.hold(self_.extent());

@@ -130,7 +130,7 @@ Value repeat(const Value& value, std::int64_t count, Budget& budget) {
     budget.text(size * static_cast<std::size_t>(count));
     std::string text;
     for (std::int64_t i = 0; size > 0 && i < count; ++i) text += value.string();
-    return text;
+    return value.is_markup() ? Value::markup(std::move(text)) : Value(std::move(text));
   }
   budget.step(size * static_cast<std::size_t>(count));
   List items;
@@ -142,7 +142,13 @@ Value repeat(const Value& value, std::int64_t count, Budget& budget) {
 Value concatenate(const Value& left, const Value& right, Budget& budget) {
   if (left.is_string()) {
     budget.text(left.string().size() + right.string().size());
-    return left.string() + right.string();
+    if (!left.is_markup() && !right.is_markup()) return left.string() + right.string();
+    const auto escaped = [](const Value& text) {
+      return text.is_markup() ? text.string() : escape_html(text.string());
+    };
+    std::string joined = escaped(left) + escaped(right);
+    budget.text(joined.size());
+    return Value::markup(std::move(joined));
   }
   budget.step(left.items().size() + right.items().size());
   List items = left.items();
@@ -156,7 +162,8 @@ Value binary(BinaryOperator op, const Value& left, const Value& right, Budget& b
   if (op == BinaryOperator::modulo && left.is_string()) {
     // An undefined right side takes the operation over, as Python asks it first.
     fail_if_undefined(right);
-    return percent_format(left.string(), right, budget);
+    if (left.is_markup()) return Value::markup(percent_format(left.string(), right, true, budget));
+    return percent_format(left.string(), right, false, budget);
   }
   fail_if_undefined(left);
   fail_if_undefined(right);

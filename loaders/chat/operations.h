@@ -62,8 +62,8 @@ std::optional<Value> subscript(const Value& object, const Value& index, Budget& 
 std::optional<Value> slice(const Value& object, const Value& start, const Value& stop, const Value& step,
                            Budget& budget);
 
-// "%s and %d" % values.
-std::string percent_format(std::string_view format, const Value& values, Budget& budget);
+// "%s and %d" % values; with `escapes` the texts that are filled in are HTML-escaped.
+std::string percent_format(std::string_view format, const Value& values, bool escapes, Budget& budget);
 // format(value, spec) of Python for text, integers and floats.
 std::string format_value(const Value& value, std::string_view spec, Budget& budget);
 

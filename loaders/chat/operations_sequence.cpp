@@ -25,6 +25,11 @@ std::optional<Value> character_at(const std::string& text, std::int64_t index, B
   return text.substr(at, utf8_length(text[at]));
 }
 
+// Parts of marked text are marked.
+Value like(const Value& origin, std::string text) {
+  return origin.is_markup() ? Value::markup(std::move(text)) : Value(std::move(text));
+}
+
 std::vector<std::string_view> characters_of(std::string_view text) {
   std::vector<std::string_view> characters;
   for (std::size_t at = 0; at < text.size(); at += characters.back().size()) {
@@ -176,14 +181,14 @@ std::optional<Value> slice(const Value& object, const Value& start, const Value&
       for (std::int64_t i = 0; i < range.start; ++i) first += utf8_length(text[first]);
       std::size_t last = first;
       for (std::int64_t i = 0; i < range.count; ++i) last += utf8_length(text[last]);
-      return text.substr(first, last - first);
+      return like(object, text.substr(first, last - first));
     }
     budget.step(text.size() / 8);
     const auto characters = characters_of(text);
     std::string out;
     for (std::int64_t i = 0; i < range.count; ++i)
       out += characters[static_cast<std::size_t>(range.start + i * range.step)];
-    return out;
+    return like(object, std::move(out));
   }
   if (object.type() == Type::list || object.type() == Type::tuple) {
     const List& items = object.items();

@@ -119,8 +119,7 @@ class Formatter {
     }
     if (index) {
       if (*index >= static_cast<std::int64_t>(arguments_.positional.size())) {
-        throw RuntimeFailure{
-            fmt::format("Replacement index {} out of range for positional args tuple", *index)};
+        throw RuntimeFailure{"tuple index out of range"};
       }
       return arguments_.positional[static_cast<std::size_t>(*index)];
     }

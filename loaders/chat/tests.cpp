@@ -91,7 +91,7 @@ constexpr std::array<TestFunction, 39> kTests{{
      }},
     {"sameas",
      [](Interpreter&, const Value& v, Arguments& a) { return v.same_as(only_argument("sameas", a)); }},
-    {"escaped", [](Interpreter&, const Value&, Arguments&) { return false; }},
+    {"escaped", [](Interpreter&, const Value& v, Arguments&) { return v.is_markup(); }},
     {"in", [](Interpreter& i, const Value& v,
               Arguments& a) { return contains(only_argument("in", a), v, i.budget()); }},
     {"==", compares<Comparison::equal>},

@@ -112,7 +112,7 @@ std::string Value::type_name() const {
     case Type::boolean: return "bool";
     case Type::integer: return "int";
     case Type::floating: return "float";
-    case Type::string: return "str";
+    case Type::string: return is_markup() ? "Markup" : "str";
     case Type::list: return "list";
     case Type::tuple: return "tuple";
     case Type::dict: return "dict";
@@ -127,6 +127,7 @@ std::string Value::type_description() const {
   if (is_none()) return "None";
   if (is_undefined()) return "jinja2.runtime.Undefined object";
   if (type() == Type::object) return object().type_description();
+  if (is_markup()) return "markupsafe.Markup object";
   return type_name() + " object";
 }
 

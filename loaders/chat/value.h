@@ -90,6 +90,12 @@ class Object : public std::enable_shared_from_this<Object> {
   virtual bool has_length() const { return false; }
 };
 
+struct TextData {
+  std::string text;
+  // Marked with `safe`: joined with +, other text is HTML-escaped, as Python's Markup does.
+  bool markup = false;
+};
+
 struct TupleData : ListData {
   TupleData(List values, bool of_groupby) : ListData(std::move(values)), group(of_groupby) {}
   bool group;  // has the attributes `grouper` and `list`
@@ -116,7 +122,7 @@ class Value {
   Value(bool value) : data_(value) {}  // NOLINT: values are written as literals throughout
   Value(std::int64_t value) : data_(value) {}
   Value(double value) : data_(value) {}
-  Value(std::string value) : data_(std::make_shared<const std::string>(std::move(value))) {}
+  Value(std::string value) : data_(std::make_shared<const TextData>(TextData{std::move(value)})) {}
   Value(std::string_view value) : Value(std::string(value)) {}
   Value(const char* value) : Value(std::string(value)) {}
   Value(List items) : data_(std::make_shared<const ListData>(std::move(items))) {}
@@ -125,6 +131,9 @@ class Value {
   Value(Range range) : data_(range) {}
   Value(std::shared_ptr<Generator> generator) : data_(std::move(generator)) {}
   Value(std::shared_ptr<Object> object) : data_(std::move(object)) {}
+  static Value markup(std::string text) {
+    return Value(std::make_shared<const TextData>(TextData{std::move(text), true}));
+  }
   static Value undefined(std::string message) {
     return Value(std::make_shared<const Undefined>(std::move(message)));
   }
@@ -147,7 +156,8 @@ class Value {
   bool boolean() const { return std::get<bool>(data_); }
   std::int64_t integer() const { return is_boolean() ? boolean() : std::get<std::int64_t>(data_); }
   double floating() const { return is_integer() ? static_cast<double>(integer()) : std::get<double>(data_); }
-  const std::string& string() const { return *std::get<std::shared_ptr<const std::string>>(data_); }
+  const std::string& string() const { return text_data().text; }
+  bool is_markup() const { return is_string() && text_data().markup; }
   const TupleData& tuple() const { return *std::get<std::shared_ptr<const TupleData>>(data_); }
   // Elements of a list or tuple.
   const List& items() const { return *shared_items(); }
@@ -175,12 +185,14 @@ class Value {
 
  private:
   struct None {};
+  const TextData& text_data() const { return *std::get<std::shared_ptr<const TextData>>(data_); }
   explicit Value(std::shared_ptr<const Undefined> undefined) : data_(std::move(undefined)) {}
+  explicit Value(std::shared_ptr<const TextData> text) : data_(std::move(text)) {}
   explicit Value(std::shared_ptr<const TupleData> tuple) : data_(std::move(tuple)) {}
 
   // In the order of Type.
   std::variant<std::shared_ptr<const Undefined>, None, bool, std::int64_t, double,
-               std::shared_ptr<const std::string>, std::shared_ptr<const ListData>,
+               std::shared_ptr<const TextData>, std::shared_ptr<const ListData>,
                std::shared_ptr<const TupleData>, std::shared_ptr<const Dict>, Range,
                std::shared_ptr<Generator>, std::shared_ptr<Object>>
       data_;
@@ -222,6 +234,9 @@ class BigInteger final : public Object {
 std::string float_repr(double value);
 // Python's repr() of text: quotes, escapes, non-printable characters as \x, \u, \U.
 std::string string_repr(std::string_view text);
+
+// &, <, >, ' and " as HTML entities.
+std::string escape_html(std::string_view text);
 
 // Python's hash(), as far as equal values have equal ones. Throws RuntimeFailure "unhashable type: 'list'".
 std::size_t hash_of(const Value& value);

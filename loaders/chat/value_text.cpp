@@ -92,6 +92,21 @@ std::string string_repr(std::string_view text) {
   return out;
 }
 
+std::string escape_html(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '\'': out += "&#39;"; break;
+      case '"': out += "&#34;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
 std::string Value::str() const {
   if (is_string()) return string();
   return repr();
@@ -105,7 +120,7 @@ std::string Value::repr(int depth) const {
     case Type::boolean: return boolean() ? "True" : "False";
     case Type::integer: return std::to_string(integer());
     case Type::floating: return float_repr(floating());
-    case Type::string: return string_repr(string());
+    case Type::string: return is_markup() ? "Markup(" + string_repr(string()) + ")" : string_repr(string());
     case Type::list: return "[" + join_repr(items(), depth) + "]";
     case Type::tuple: return "(" + join_repr(items(), depth) + (items().size() == 1 ? ",)" : ")");
     case Type::dict: return dict_repr(dict(), depth);
