@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +114,19 @@ std::string Process::read_line() {
       return line;
     }
     if (!read_some(out_, buffered_)) return buffered_;
+  }
+}
+
+void Process::wait_until_output_is_full() {
+  constexpr int kPipeBytes = 4096;
+  REQUIRE(::fcntl(out_, F_SETPIPE_SZ, kPipeBytes) >= kPipeBytes);
+  const int capacity = ::fcntl(out_, F_GETPIPE_SZ);
+  for (int unchanged = 0, before = 0; unchanged < 20;) {
+    int held = 0;
+    REQUIRE(::ioctl(out_, FIONREAD, &held) == 0);
+    unchanged = held == before && held > capacity - 128 ? unchanged + 1 : 0;
+    before = held;
+    ::usleep(10'000);
   }
 }
 

@@ -32,6 +32,8 @@ class Process {
   void close_input();
   void close_output();
   std::string read_line();
+  // Until the child waits for room in the pipe of its output, which nobody has read.
+  void wait_until_output_is_full();
   void signal(int number);
   ProcessResult wait();
 

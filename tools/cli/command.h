@@ -14,6 +14,7 @@ struct Command {
 };
 
 extern const Command kRunCommand;
+extern const Command kChatCommand;
 extern const Command kInspectCommand;
 extern const Command kTokenizeCommand;
 extern const Command kBenchCommand;

@@ -51,6 +51,7 @@ void install_signal_handling() {
 InterruptScope::InterruptScope(std::function<void()> on_interrupt) {
   const std::scoped_lock lock(state().mutex);
   state().on_interrupt = std::move(on_interrupt);
+  state().interrupted = false;
 }
 
 InterruptScope::~InterruptScope() {

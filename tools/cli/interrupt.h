@@ -18,7 +18,7 @@ class InterruptScope {
   InterruptScope& operator=(const InterruptScope&) = delete;
 };
 
-// Whether SIGINT has come.
+// Whether SIGINT has come since the last scope began.
 bool interrupted();
 
 }  // namespace attend::cli

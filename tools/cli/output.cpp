@@ -4,19 +4,17 @@
 
 #include <cerrno>
 #include <cstring>
-#include <string_view>
+#include <string>
 
 #include "attend/error.h"
 
 namespace attend::cli {
 
-void write_line(const std::string& line) {
-  const std::string text = line + '\n';
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, rest.data(), rest.size());
+void write_text(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written > 0) {
-      rest.remove_prefix(static_cast<std::size_t>(written));
+      text.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EPIPE) {
       throw OutputClosed();
     } else if (errno != EINTR) {
@@ -24,6 +22,10 @@ void write_line(const std::string& line) {
                   ErrorCategory::internal);
     }
   }
+}
+
+void write_line(const std::string& line) {
+  write_text(line + '\n');
 }
 
 void write_json(const nlohmann::ordered_json& value) {

@@ -3,13 +3,16 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 namespace attend::cli {
 
 // Thrown when nobody reads standard output any more (EPIPE): the program ends quietly.
 struct OutputClosed {};
 
-// Writes `line` and a newline; throws OutputClosed, or Error when the output cannot be written.
+// Writes at once; throws OutputClosed, or Error when the output cannot be written.
+void write_text(std::string_view text);
+// The same with a newline behind it.
 void write_line(const std::string& line);
 // One JSON value on one line; invalid UTF-8 becomes U+FFFD.
 void write_json(const nlohmann::ordered_json& value);
