@@ -151,8 +151,8 @@ std::string TokenizerPipeline::decode(std::span<const std::int32_t> ids, bool sk
                   fmt::format("expected an id from 0 to {}, found {}", vocab_size() - 1, ids[i]));
     const auto added = parts_.added.text(ids[i]);
     const auto token = added ? added : parts_.model->vocabulary().token(ids[i]);
-    // By id as well: a special token whose spelling is normalized is not spelled as the one that was declared.
-    const bool special = parts_.added.is_special(ids[i]) || (token && parts_.added.is_skipped(*token));
+    // By spelling, as the reference: a special token whose spelling is normalized is not skipped.
+    const bool special = token && parts_.added.is_skipped(*token);
     if (!token || (skip_special_tokens && special)) continue;
     tokens.emplace_back(*token);
   }

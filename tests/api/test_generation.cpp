@@ -32,6 +32,8 @@ GenerationConfig with_options(GenerationConfig config, const nlohmann::json& opt
     else if (key == "forced_bos_token_id") config.forced_bos_token_id = value.get<std::int32_t>();
     else if (key == "forced_eos_token_id") config.forced_eos_token_id = {value.get<std::int32_t>()};
     else if (key == "begin_suppress_tokens") config.begin_suppress_tokens = value.get<std::vector<std::int32_t>>();
+    else if (key == "eos_token_id") config.eos_token_id = value.is_array() ? value.get<std::vector<std::int32_t>>() : std::vector<std::int32_t>{value.get<std::int32_t>()};
+    else if (key == "renormalize_logits") config.renormalize_logits = value;
     else if (key == "suppress_tokens") config.suppress_tokens = value.get<std::vector<std::int32_t>>();
     else if (key == "early_stopping")
       config.early_stopping = value.is_string() ? EarlyStopping::never : value.get<bool>() ? EarlyStopping::yes : EarlyStopping::no;

@@ -117,14 +117,14 @@ TEST_CASE("T03: merges that are no pairs, or not in the vocabulary, or too many"
   const auto merges = [](const json& value) {
     return kind_with([&](json& t) { t["model"]["merges"] = value; });
   };
-  CHECK(merges({json::array({"a"})}) == "TOK_MERGE_FORM");
-  CHECK(merges({json::array({"a", "b", "c"})}) == "TOK_MERGE_FORM");
-  CHECK(merges({json::array({"a", 1})}) == "TOK_MERGE_FORM");
+  CHECK(merges(json::array({json::array({"a"})})) == "TOK_MERGE_FORM");
+  CHECK(merges(json::array({json::array({"a", "b", "c"})})) == "TOK_MERGE_FORM");
+  CHECK(merges(json::array({json::array({"a", 1})})) == "TOK_MERGE_FORM");
   CHECK(merges({"ab"}) == "TOK_MERGE_FORM");
   CHECK(merges({"a b c"}) == "TOK_MERGE_FORM");
   CHECK(merges({7}) == "TOK_MERGE_FORM");
   CHECK(merges({"a z"}) == "TOK_MERGE_OOV");
-  CHECK(merges({json::array({"b", "a"})}) == "TOK_MERGE_OOV");
+  CHECK(merges(json::array({json::array({"b", "a"})})) == "TOK_MERGE_OOV");
   CHECK(merges("a b") == "TOK_COMPONENT_PARAM");
   std::string many = R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[0)";
   for (int i = 0; i < 5'000'000; ++i) many += ",0";
