@@ -82,14 +82,14 @@ void add_answer_spans(GraphBuilder& g, Value x, const std::string& name, bool bi
 
 void tie_masked_lm(Checkpoint& checkpoint, const MaskedLm& lm) {
   if (!lm.embeddings.empty()) checkpoint.tie({lm.embeddings + ".weight", lm.decoder + ".weight"});
-  checkpoint.tie({lm.bias, lm.decoder + ".bias"});
+  if (!lm.bias.empty()) checkpoint.tie({lm.bias, lm.decoder + ".bias"});
 }
 
 void add_masked_lm(GraphBuilder& g, Value x, const MaskedLm& lm) {
   Value y = g.linear(lm.dense, g.sampled_rows(x), {.out = lm.width, .bias = lm.dense_bias});  // [R, width]
   y = g.activation(lm.act_name, y, lm.act);
   y = g.norm(lm.norm, y, lm.norm_attributes);
-  g.output("logits", g.linear(lm.decoder, y, {.out = lm.vocab, .bias = true, .bias_tensor = lm.bias}));  // [R, V]
+  g.output("logits", g.linear(lm.decoder, y, {.out = lm.vocab, .bias = !lm.bias.empty(), .bias_tensor = lm.bias}));  // [R, V]
 }
 
 Value pooled_first_row(GraphBuilder& g, Value x, const std::string& dense, Act act) {

@@ -45,7 +45,7 @@ void add_answer_spans(GraphBuilder& g, Value x, const std::string& name = "qa_ou
 // A masked language model's head: act(dense(x)), norm, and the vocabulary's matrix, which is tied.
 struct MaskedLm {
   std::string dense, act_name, norm, decoder;  // names of the modules
-  std::string bias{};                          // full name of the bias; also stored as DECODER.bias
+  std::string bias{};                          // full name, also stored as DECODER.bias; empty: none
   std::string embeddings{};                    // full name of the tied table, without ".weight"; empty: not tied
   Act act = Act::gelu;
   Norm norm_attributes{};

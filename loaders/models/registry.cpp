@@ -6,6 +6,13 @@
 
 namespace attend {
 
+ModelDef build_albert(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_deberta_v2(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_distilbert(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_electra(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_modernbert(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_mpnet(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_roberta(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_bert(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_gemma(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_gemma2(const ConfigReader& config, Checkpoint& checkpoint);
@@ -21,7 +28,16 @@ namespace {
 
 // Encoders: one line per family, for all of its heads.
 constexpr auto kEncoderFamilies = std::to_array<Architecture>({
+    {"Albert", build_albert},
     {"Bert", build_bert},
+    {"Camembert", build_roberta},
+    {"DebertaV2", build_deberta_v2},
+    {"DistilBert", build_distilbert},
+    {"Electra", build_electra},
+    {"ModernBert", build_modernbert},
+    {"MPNet", build_mpnet},
+    {"Roberta", build_roberta},
+    {"XLMRoberta", build_roberta},
 });
 
 const std::vector<Architecture>& encoders() {
