@@ -26,8 +26,8 @@ LoadedModel load_model(const std::filesystem::path& directory) {
   model.weights = open_weights(directory);
   Checkpoint checkpoint(*model.weights);
   // Ids that may be generated: encoder-decoder models can have a vocabulary per side.
-  const std::int64_t vocab = config.optional_int(config.has("decoder_vocab_size") ? "decoder_vocab_size" : "vocab_size",
-                                                 kVocabRange.max, kVocabRange);
+  const std::int64_t vocab = config.optional_int(
+      config.has("decoder_vocab_size") ? "decoder_vocab_size" : "vocab_size", kVocabRange.max, kVocabRange);
   const GenerationConfig generation = read_generation_config(directory, config, vocab);
   model.def = architecture->build(config, checkpoint);
   model.def.architecture = name;

@@ -51,13 +51,13 @@ struct Linear {
 
 // Rotary positions (arXiv:2104.09864): pairs (i, i + dims/2), or (2i, 2i + 1) when interleaved.
 struct Rope {
-  std::int64_t dims = 0;        // rotated elements of each head, the first ones
+  std::int64_t dims = 0;          // rotated elements of each head, the first ones
   std::vector<float> inv_freq{};  // [dims / 2]
-  float scale = 1.0F;           // of cosines and sines (YaRN's attention factor)
+  float scale = 1.0F;             // of cosines and sines (YaRN's attention factor)
   bool interleaved = false;
   // Frequencies of sequences longer than `dynamic_from` tokens: `long_inv_freq` (LongRoPE), or where that is
-  // empty those of a base that grows with the length (rope_type dynamic). Cached keys keep their old rotation,
-  // as in transformers; see SequenceSpan::rotated_as.
+  // empty those of a base that grows with the length (rope_type dynamic). Cached keys keep their old
+  // rotation, as in transformers; see SequenceSpan::rotated_as.
   std::int64_t dynamic_from = 0;       // 0: static
   std::vector<float> long_inv_freq{};  // [dims / 2]
   float theta = 10000.0F;
@@ -81,20 +81,20 @@ struct Projections {
   bool operator==(const Projections&) const = default;
 };
 
-// A learned bias per head and bucket of the distance from query to key, added to the scaled scores (T5, Raffel
-// et al. 2019, arXiv:1910.10683; MPNet, arXiv:2004.09297). Layers may share the table.
+// A learned bias per head and bucket of the distance from query to key, added to the scaled scores (T5,
+// Raffel et al. 2019, arXiv:1910.10683; MPNet, arXiv:2004.09297). Layers may share the table.
 struct RelativeBias {
-  std::string table{};             // full tensor name, [buckets, heads]
-  std::int64_t buckets = 32;       // 0: no bias
+  std::string table{};        // full tensor name, [buckets, heads]
+  std::int64_t buckets = 32;  // 0: no bias
   std::int64_t max_distance = 128;
-  bool bidirectional = true;       // half of the buckets for keys after the query
+  bool bidirectional = true;  // half of the buckets for keys after the query
 };
 
 // DeBERTa's disentangled attention (He et al. 2020, arXiv:2006.03654): scores gain query . position key and
 // key . position query, the positions being embeddings of bucketed distances, [2 * span, D].
 struct Disentangled {
-  std::string embeddings{};       // full tensor name; empty: no such terms
-  std::string norm{};             // full name of a layer norm over the embeddings; empty: none
+  std::string embeddings{};  // full tensor name; empty: no such terms
+  std::string norm{};        // full name of a layer norm over the embeddings; empty: none
   float norm_eps = 1e-7F;
   std::int64_t span = 0;          // of the embeddings: distances (or buckets of them) -span .. span - 1
   std::int64_t buckets = 0;       // logarithmic buckets beyond buckets / 2; 0: distances as they are

@@ -191,7 +191,8 @@ Value GraphBuilder::self_attention(std::string_view name, Value x, const Attenti
 }
 
 void GraphBuilder::add_position_terms(const Attention& a, std::int64_t width) {
-  if (a.relative_bias) add_weight("relative_bias", a.relative_bias->table, {a.relative_bias->buckets, a.heads});
+  if (a.relative_bias)
+    add_weight("relative_bias", a.relative_bias->table, {a.relative_bias->buckets, a.heads});
   if (!a.disentangled) return;
   const Disentangled& d = *a.disentangled;
   add_weight("positions", d.embeddings, {2 * d.span, width});
@@ -200,7 +201,8 @@ void GraphBuilder::add_position_terms(const Attention& a, std::int64_t width) {
     add_weight("positions_norm.bias", d.norm + ".bias", {width});
   }
   if (!d.pos_key.empty()) add_projection("pos_key", d.pos_key, a.heads * a.head_dim, width, true, false);
-  if (!d.pos_query.empty()) add_projection("pos_query", d.pos_query, a.heads * a.head_dim, width, true, false);
+  if (!d.pos_query.empty())
+    add_projection("pos_query", d.pos_query, a.heads * a.head_dim, width, true, false);
 }
 
 void GraphBuilder::cross_kv(std::string_view name, Value x, const Attention& attributes) {

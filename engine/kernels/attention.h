@@ -45,7 +45,8 @@ struct AttentionSpan {
 };
 
 // Terms of the scores that depend on the distance d from a query to a key, as tables whose column
-// `center + d` is that of distance d. They cover -(max_keys - 1) .. max_keys + 14, a block beyond the last key.
+// `center + d` is that of distance d. They cover -(max_keys - 1) .. max_keys + 14, a block beyond the last
+// key.
 struct RelativeTerms {
   std::int64_t columns = 0;
   std::int64_t center = 0;

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "attend/generation_config.h"
+#include "attend/tokenizer.h"
 #include "engine/graph/graph.h"
 #include "engine/model/checkpoint.h"
-#include "attend/tokenizer.h"
 
 namespace attend {
 
@@ -26,13 +26,13 @@ struct ModelDef {
   std::int64_t target_vocab_size = 0;     // ids that may be generated
   std::int64_t max_positions = 0;         // longest sequence of the first graph; 0: no limit
   std::int64_t max_target_positions = 0;  // longest generated sequence; 0: no limit
-  // A sequence that outgrows this length is computed anew from its beginning, because the rotations of all its
-  // keys change (Phi-3's LongRoPE); 0: never.
+  // A sequence that outgrows this length is computed anew from its beginning, because the rotations of all
+  // its keys change (Phi-3's LongRoPE); 0: never.
   std::int64_t recompute_beyond = 0;
-  std::int64_t token_types = 0;           // segment ids of the first graph; 0: it reads none
-  std::string head;                       // of encoders: the ending of the class name, "ForMaskedLM"
-  std::vector<std::string> labels;        // id2label, in the order of the ids
-  std::string problem_type;               // of classification heads: as config.json says, or empty
+  std::int64_t token_types = 0;     // segment ids of the first graph; 0: it reads none
+  std::string head;                 // of encoders: the ending of the class name, "ForMaskedLM"
+  std::vector<std::string> labels;  // id2label, in the order of the ids
+  std::string problem_type;         // of classification heads: as config.json says, or empty
 
   // "encoder" and/or "decoder"; an encoder graph writes cross states, a decoder graph reads them.
   std::map<std::string, Graph> graphs;

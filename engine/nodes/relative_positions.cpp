@@ -53,9 +53,10 @@ std::int64_t relative_bucket(const RelativeBias& bias, std::int64_t distance) {
   const std::int64_t exact = buckets / 2;
   if (n < exact) return first + n;
   // In f32 and in this order, as the reference rounds.
-  const float part = std::log(static_cast<float>(n) / static_cast<float>(exact)) /
-                     static_cast<float>(std::log(static_cast<double>(bias.max_distance) / static_cast<double>(exact))) *
-                     static_cast<float>(buckets - exact);
+  const float part =
+      std::log(static_cast<float>(n) / static_cast<float>(exact)) /
+      static_cast<float>(std::log(static_cast<double>(bias.max_distance) / static_cast<double>(exact))) *
+      static_cast<float>(buckets - exact);
   return first + std::min(exact + static_cast<std::int64_t>(part), buckets - 1);
 }
 
@@ -71,7 +72,8 @@ std::int64_t disentangled_row(const Disentangled& positions, std::int64_t distan
   return std::clamp<std::int64_t>(place + positions.span, 0, 2 * positions.span - 1);
 }
 
-RelativePositions::RelativePositions(PrepareContext& context, const Attention& op, const DenseLayer& qkv) : op_(op) {
+RelativePositions::RelativePositions(PrepareContext& context, const Attention& op, const DenseLayer& qkv)
+    : op_(op) {
   const Node& node = context.node();
   if (op.relative_bias) bias_ = context.weights.vector(node, "relative_bias");
   if (!op.disentangled) return;

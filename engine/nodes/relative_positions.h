@@ -26,9 +26,9 @@ class RelativePositions {
                 const RelativeTerms& terms) const;
 
   Attention op_;
-  std::vector<float> bias_;      // [buckets][heads]
-  std::vector<float> keys_;      // [2 * span][heads * head_dim]
-  std::vector<float> queries_;   // the same
+  std::vector<float> bias_;     // [buckets][heads]
+  std::vector<float> keys_;     // [2 * span][heads * head_dim]
+  std::vector<float> queries_;  // the same
 };
 
 // Bucket of the distance key - query, as T5 and MPNet count them.

@@ -21,8 +21,8 @@ using Tag = dnnl::memory::format_tag;
 
 // Rows for which the layout of the weights is chosen; it serves all others.
 constexpr std::int64_t kLayoutRows = 256;
-// oneDNN's AVX2 inner product cuts sums over more than 512 inputs in another way from about 88 rows on, and the
-// bits change with it. Longer batches run as several of at most this many rows: same bits, same speed.
+// oneDNN's AVX2 inner product cuts sums over more than 512 inputs in another way from about 88 rows on, and
+// the bits change with it. Longer batches run as several of at most this many rows: same bits, same speed.
 constexpr std::int64_t kExactInputs = 512;
 constexpr std::int64_t kExactRows = 64;
 // Staging for packing, so that a matrix is never in memory twice.
@@ -259,8 +259,8 @@ struct DenseExecutor::Impl {
   explicit Impl(const DenseLibrary::Impl* lib)
       : library(lib), stream(lib->engine), prepared(lib->entries.size()) {}
 
-  void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src, float* dst,
-           const float* other);
+  void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src,
+           float* dst, const float* other);
 
   Prepared& get(int spec_id, std::int64_t rows) {
     auto& buckets = prepared[static_cast<std::size_t>(spec_id)];
@@ -299,8 +299,8 @@ void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bia
   }
 }
 
-void DenseExecutor::Impl::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src,
-                              float* dst, const float* other) {
+void DenseExecutor::Impl::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows,
+                              const float* src, float* dst, const float* other) {
   const DenseSpec& s = library->entries[static_cast<std::size_t>(spec)].spec;
   Prepared& p = get(spec, bucket_rows(rows));
   p.src.set_data_handle(const_cast<float*>(src));
@@ -324,8 +324,7 @@ void DenseExecutor::Impl::run(int spec, const PackedWeights& weights, const floa
     multiplier = dnnl::memory(p.dst.get_desc(), library->engine, const_cast<float*>(other));
     add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(s.act == Act::none ? 0 : 1) | DNNL_ARG_SRC_1, multiplier);
   }
-  const dnnl_status_t status =
-      dnnl_primitive_execute(p.primitive.get(), stream.get(), count, args.data());
+  const dnnl_status_t status = dnnl_primitive_execute(p.primitive.get(), stream.get(), count, args.data());
   if (status != dnnl_success) {
     throw Error("ONEDNN", "linear", "oneDNN status " + std::to_string(static_cast<int>(status)),
                 ErrorCategory::internal);

@@ -89,7 +89,8 @@ struct Executor::Impl final : RunContext {
     table.sin.resize(input->tokens.size() * half);
     std::vector<float> dynamic;
     for (const SequenceSpan& sequence : input->sequences) {
-      const std::int64_t at_least = sequence.rotated_as > 0 ? sequence.rotated_as : sequence.past + sequence.rows;
+      const std::int64_t at_least =
+          sequence.rotated_as > 0 ? sequence.rotated_as : sequence.past + sequence.rows;
       std::int64_t dynamic_length = 0;  // of the frequencies in `dynamic`
       for (std::int32_t r = 0; r < sequence.rows; ++r) {
         const auto row = static_cast<std::size_t>(sequence.first_row + r);
@@ -116,8 +117,8 @@ struct Executor::Impl final : RunContext {
   static std::vector<float> dynamic_frequencies(const Rope& rope, std::int64_t length) {
     if (!rope.long_inv_freq.empty()) return rope.long_inv_freq;
     const auto dims = static_cast<float>(rope.dims);
-    const float stretch =
-        rope.factor * static_cast<float>(length) / static_cast<float>(rope.dynamic_from) - (rope.factor - 1.0F);
+    const float stretch = rope.factor * static_cast<float>(length) / static_cast<float>(rope.dynamic_from) -
+                          (rope.factor - 1.0F);
     const float base = rope.theta * std::pow(stretch, dims / (dims - 2.0F));
     std::vector<float> frequencies;
     for (std::int64_t i = 0; i < rope.dims; i += 2) {

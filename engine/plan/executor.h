@@ -16,8 +16,8 @@
 
 namespace attend {
 
-// A node's value while it is alive: [rows, width], rows of the given kind. What is an output of the graph comes
-// again under the output's name ("logits").
+// A node's value while it is alive: [rows, width], rows of the given kind. What is an output of the graph
+// comes again under the output's name ("logits").
 struct NodeView {
   std::string_view name;
   const Node& node;

@@ -1,5 +1,5 @@
-// ALBERT: Lan et al. 2019 (arXiv:1909.11942). Narrow embeddings, and groups of layers that repeat with the same
-// weights.
+// ALBERT: Lan et al. 2019 (arXiv:1909.11942). Narrow embeddings, and groups of layers that repeat with the
+// same weights.
 //
 // T packed tokens, B sequences, E embedding width, D hidden size, R rows whose logits are wanted.
 #include "loaders/models/bert_encoder.h"
@@ -31,24 +31,29 @@ ModelDef build_albert(const ConfigReader& config, Checkpoint& ckpt) {
   ModelDef m = encoder_model(head, c.vocab, c.positions, c.types);
   GraphBuilder g(m, ckpt, "encoder");
   GraphBuilder albert = head.is(HeadKind::base) ? g.at("") : g.at("albert");
-  Value x = bert_embeddings(albert, c, 0);                                                         // [T, E]
+  Value x = bert_embeddings(albert, c, 0);                                                      // [T, E]
   x = albert.linear("encoder.embedding_hidden_mapping_in", x, {.out = c.width, .bias = true});  // [T, D]
 
-  const Attention attention{
-      .proj = {.q = "attention.query", .k = "attention.key", .v = "attention.value", .out = "attention.dense"},
-      .heads = c.heads};
+  const Attention attention{.proj = {.q = "attention.query",
+                                     .k = "attention.key",
+                                     .v = "attention.value",
+                                     .out = "attention.dense"},
+                            .heads = c.heads};
   const FeedForward ffn{.hidden = c.ffn, .up = "ffn", .down = "ffn_output", .act = c.act};
   std::vector<GraphBuilder> group = albert.layers("encoder.albert_layer_groups", groups);
   for (std::int64_t i = 0; i < c.layers; ++i) {
     const auto which = static_cast<std::size_t>(i * groups / c.layers);
     for (GraphBuilder& l : group[which].layers("albert_layers", inner)) {
-      x = l.norm("attention.LayerNorm", x + l.self_attention("attention.dense", x, attention), c.norm);  // [T, D]
-      x = l.norm("full_layer_layer_norm", x + l.feed_forward("ffn_output", x, ffn), c.norm);             // [T, D]
+      x = l.norm("attention.LayerNorm", x + l.self_attention("attention.dense", x, attention),
+                 c.norm);                                                                     // [T, D]
+      x = l.norm("full_layer_layer_norm", x + l.feed_forward("ffn_output", x, ffn), c.norm);  // [T, D]
     }
   }
 
   switch (head.kind) {
-    case HeadKind::sequence: add_classifier(g, ckpt, head, pooled_first_row(albert, x, "pooler", Act::tanh)); return m;
+    case HeadKind::sequence:
+      add_classifier(g, ckpt, head, pooled_first_row(albert, x, "pooler", Act::tanh));
+      return m;
     case HeadKind::token: add_classifier(g, ckpt, head, x); break;
     case HeadKind::question: add_answer_spans(g, x); break;
     case HeadKind::mask: add_masked_lm(g, x, lm); break;

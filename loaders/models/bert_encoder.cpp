@@ -49,7 +49,8 @@ Value bert_layers(GraphBuilder& g, Value x, const BertConfig& c) {
   const FeedForward ffn{.hidden = c.ffn, .up = "intermediate.dense", .down = "output.dense", .act = c.act};
   // Nodes are called as the module whose value they have.
   for (GraphBuilder& l : g.layers("encoder.layer", c.layers)) {
-    x = l.norm("attention.output.LayerNorm", x + l.self_attention("attention.output.dense", x, attention), c.norm);
+    x = l.norm("attention.output.LayerNorm", x + l.self_attention("attention.output.dense", x, attention),
+               c.norm);
     x = l.norm("output.LayerNorm", x + l.feed_forward("output.dense", x, ffn), c.norm);  // [T, D]
   }
   return x;

@@ -1,5 +1,5 @@
-// DeBERTa v2 and v3: He et al. 2020 (arXiv:2006.03654), 2021 (arXiv:2111.09543). Scores of attention have terms
-// for the content of a token and for its distance, from both sides.
+// DeBERTa v2 and v3: He et al. 2020 (arXiv:2006.03654), 2021 (arXiv:2111.09543). Scores of attention have
+// terms for the content of a token and for its distance, from both sides.
 //
 // T packed tokens, B sequences, D hidden size, R rows whose logits are wanted.
 #include <algorithm>
@@ -28,7 +28,8 @@ struct DebertaConfig {
     relative = c.optional_bool("relative_attention", false);
     conv_kernel = c.optional_int("conv_kernel_size", 0, IntRange{0, 1024});
     if (conv_kernel > 0 && conv_kernel % 2 == 0)
-      c.refuse("CFG_VALUE", "conv_kernel_size", "expected an odd number, found " + std::to_string(conv_kernel));
+      c.refuse("CFG_VALUE", "conv_kernel_size",
+               "expected an odd number, found " + std::to_string(conv_kernel));
     c.refuse_unless("conv_groups", std::int64_t{1});
     conv_act = read_activation(c, "conv_act", "tanh");
     pooler_act = read_activation(c, "pooler_hidden_act", "gelu");
@@ -59,7 +60,8 @@ struct DebertaConfig {
                  .content_to_position = std::ranges::count(kinds, "c2p") > 0,
                  .position_to_content = std::ranges::count(kinds, "p2c") > 0};
     for (const std::string& kind : kinds) {
-      if (kind != "c2p" && kind != "p2c") c.refuse("CFG_VALUE", "pos_att_type", "expected c2p or p2c, found " + kind);
+      if (kind != "c2p" && kind != "p2c")
+        c.refuse("CFG_VALUE", "pos_att_type", "expected c2p or p2c, found " + kind);
     }
     if (!shared_keys && positions.content_to_position) positions.pos_key = "attention.self.pos_key_proj";
     if (!shared_keys && positions.position_to_content) positions.pos_query = "attention.self.pos_query_proj";
@@ -142,12 +144,14 @@ ModelDef build_deberta_v2(const ConfigReader& config, Checkpoint& ckpt) {
                       .heads = c.base.heads,
                       .scale = c.scale};
   if (c.relative) attention.disentangled = c.positions;
-  const FeedForward ffn{.hidden = c.base.ffn, .up = "intermediate.dense", .down = "output.dense", .act = c.base.act};
+  const FeedForward ffn{
+      .hidden = c.base.ffn, .up = "intermediate.dense", .down = "output.dense", .act = c.base.act};
   const Norm& norm = c.base.norm;
   const Value embedded = x;
   std::int64_t layer = 0;
   for (GraphBuilder& l : deberta.layers("encoder.layer", c.base.layers)) {
-    x = l.norm("attention.output.LayerNorm", x + l.self_attention("attention.output.dense", x, attention), norm);
+    x = l.norm("attention.output.LayerNorm", x + l.self_attention("attention.output.dense", x, attention),
+               norm);
     x = l.norm("output.LayerNorm", x + l.feed_forward("output.dense", x, ffn), norm);  // [T, D]
     if (layer++ == 0 && c.conv_kernel > 0) x = convolved(deberta, embedded, x, c);
   }

@@ -11,7 +11,8 @@ struct DistilBertConfig {
   Act act;
 
   explicit DistilBertConfig(const ConfigReader& c) {
-    const HeadSizes sizes = c.head_sizes({.width = {"dim", "hidden_size"}, .heads = {"n_heads", "num_attention_heads"}});
+    const HeadSizes sizes =
+        c.head_sizes({.width = {"dim", "hidden_size"}, .heads = {"n_heads", "num_attention_heads"}});
     width = sizes.width;
     heads = sizes.heads;
     layers = c.required_int({"n_layers", "num_hidden_layers"}, kLayersRange);
@@ -20,7 +21,8 @@ struct DistilBertConfig {
     positions = c.optional_int("max_position_embeddings", 512, kPositionsRange);
     act = read_activation(c, "activation", "gelu");
     // The sinusoidal table is stored like a learned one.
-    c.ignore({"sinusoidal_pos_embds", "seq_classif_dropout", "qa_dropout", "tie_weights_", "tie_word_embeddings"});
+    c.ignore(
+        {"sinusoidal_pos_embds", "seq_classif_dropout", "qa_dropout", "tie_weights_", "tie_word_embeddings"});
   }
 };
 
@@ -54,9 +56,11 @@ ModelDef build_distilbert(const ConfigReader& config, Checkpoint& ckpt) {
   x = x + e.embedding("position_embeddings", e.positions(), {.rows = c.positions, .dim = c.width});
   x = e.norm("LayerNorm", x, norm);  // [T, D]
 
-  const Attention attention{
-      .proj = {.q = "attention.q_lin", .k = "attention.k_lin", .v = "attention.v_lin", .out = "attention.out_lin"},
-      .heads = c.heads};
+  const Attention attention{.proj = {.q = "attention.q_lin",
+                                     .k = "attention.k_lin",
+                                     .v = "attention.v_lin",
+                                     .out = "attention.out_lin"},
+                            .heads = c.heads};
   const FeedForward ffn{.hidden = c.ffn, .up = "ffn.lin1", .down = "ffn.lin2", .act = c.act};
   for (GraphBuilder& l : distilbert.layers("transformer.layer", c.layers)) {
     x = l.norm("sa_layer_norm", x + l.self_attention("attention", x, attention), norm);  // [T, D]
@@ -64,7 +68,9 @@ ModelDef build_distilbert(const ConfigReader& config, Checkpoint& ckpt) {
   }
 
   switch (head.kind) {
-    case HeadKind::sequence: add_classifier(g, ckpt, head, pooled_first_row(g, x, "pre_classifier", Act::relu)); break;
+    case HeadKind::sequence:
+      add_classifier(g, ckpt, head, pooled_first_row(g, x, "pre_classifier", Act::relu));
+      break;
     case HeadKind::token: add_classifier(g, ckpt, head, x); break;
     case HeadKind::question: add_answer_spans(g, x); break;
     case HeadKind::mask: add_masked_lm(g, x, lm); break;

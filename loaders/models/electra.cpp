@@ -1,5 +1,5 @@
-// ELECTRA: Clark et al. 2020 (arXiv:2003.10555). BERT with embeddings that may be narrower than its layers, and
-// a classification head with a gelu.
+// ELECTRA: Clark et al. 2020 (arXiv:2003.10555). BERT with embeddings that may be narrower than its layers,
+// and a classification head with a gelu.
 //
 // T packed tokens, B sequences, E embedding width, D hidden size, R rows whose logits are wanted.
 #include "loaders/models/bert_encoder.h"
@@ -12,7 +12,8 @@ ModelDef build_electra(const ConfigReader& config, Checkpoint& ckpt) {
   config.finish();
 
   expect_bert_spellings(ckpt, "electra");
-  ckpt.ignore({"discriminator_predictions.*", "generator_predictions.*", "generator_lm_head.*"});  // of pre-training
+  ckpt.ignore(
+      {"discriminator_predictions.*", "generator_predictions.*", "generator_lm_head.*"});  // of pre-training
   const MaskedLm lm{.dense = "generator_predictions.dense",
                     .act_name = "generator_predictions.activation",
                     .norm = "generator_predictions.LayerNorm",
@@ -29,12 +30,14 @@ ModelDef build_electra(const ConfigReader& config, Checkpoint& ckpt) {
   GraphBuilder g(m, ckpt, "encoder");
   GraphBuilder electra = head.is(HeadKind::base) ? g.at("") : g.at("electra");
   Value x = bert_embeddings(electra, c, 0);  // [T, E]
-  if (c.embedding_width != c.width) x = electra.linear("embeddings_project", x, {.out = c.width, .bias = true});
+  if (c.embedding_width != c.width)
+    x = electra.linear("embeddings_project", x, {.out = c.width, .bias = true});
   x = bert_layers(electra, x, c);  // [T, D]
 
   switch (head.kind) {
     case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(g, x, "classifier.dense", Act::gelu), "classifier.out_proj");
+      add_classifier(g, ckpt, head, pooled_first_row(g, x, "classifier.dense", Act::gelu),
+                     "classifier.out_proj");
       break;
     case HeadKind::token: add_classifier(g, ckpt, head, x); break;
     case HeadKind::question: add_answer_spans(g, x); break;

@@ -41,7 +41,8 @@ EncoderHead read_encoder_head(const ConfigReader& config) {
   }
   head.labels = config.optional_labels("id2label");
   const std::int64_t count = static_cast<std::int64_t>(head.labels.size());
-  head.num_labels = count > 0 ? count : config.optional_int({"num_labels", "_num_labels"}, 0, IntRange{0, 1 << 24});
+  head.num_labels =
+      count > 0 ? count : config.optional_int({"num_labels", "_num_labels"}, 0, IntRange{0, 1 << 24});
   if (config.has("problem_type")) {
     head.problem_type = config.required_choice(
         "problem_type", {"regression", "single_label_classification", "multi_label_classification"});
@@ -49,7 +50,8 @@ EncoderHead read_encoder_head(const ConfigReader& config) {
   return head;
 }
 
-ModelDef encoder_model(const EncoderHead& head, std::int64_t vocab, std::int64_t positions, std::int64_t token_types) {
+ModelDef encoder_model(const EncoderHead& head, std::int64_t vocab, std::int64_t positions,
+                       std::int64_t token_types) {
   ModelDef m;
   m.family = Family::encoder;
   m.head = head.name;
@@ -89,7 +91,9 @@ void add_masked_lm(GraphBuilder& g, Value x, const MaskedLm& lm) {
   Value y = g.linear(lm.dense, g.sampled_rows(x), {.out = lm.width, .bias = lm.dense_bias});  // [R, width]
   y = g.activation(lm.act_name, y, lm.act);
   y = g.norm(lm.norm, y, lm.norm_attributes);
-  g.output("logits", g.linear(lm.decoder, y, {.out = lm.vocab, .bias = !lm.bias.empty(), .bias_tensor = lm.bias}));  // [R, V]
+  g.output("logits",
+           g.linear(lm.decoder, y,
+                    {.out = lm.vocab, .bias = !lm.bias.empty(), .bias_tensor = lm.bias}));  // [R, V]
 }
 
 Value pooled_first_row(GraphBuilder& g, Value x, const std::string& dense, Act act) {

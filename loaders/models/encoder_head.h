@@ -31,7 +31,8 @@ std::span<const std::string_view> head_names();
 EncoderHead read_encoder_head(const ConfigReader& config);
 
 // An encoder's definition without its graph. `token_types`: 0 when there are none.
-ModelDef encoder_model(const EncoderHead& head, std::int64_t vocab, std::int64_t positions, std::int64_t token_types);
+ModelDef encoder_model(const EncoderHead& head, std::int64_t vocab, std::int64_t positions,
+                       std::int64_t token_types);
 
 // C of the classifier whose weight is `tensor`: what the configuration says, else what is stored.
 std::int64_t label_count(const EncoderHead& head, Checkpoint& checkpoint, const std::string& tensor);
@@ -46,7 +47,7 @@ void add_answer_spans(GraphBuilder& g, Value x, const std::string& name = "qa_ou
 struct MaskedLm {
   std::string dense, act_name, norm, decoder;  // names of the modules
   std::string bias{};                          // full name, also stored as DECODER.bias; empty: none
-  std::string embeddings{};                    // full name of the tied table, without ".weight"; empty: not tied
+  std::string embeddings{};  // full name of the tied table, without ".weight"; empty: not tied
   Act act = Act::gelu;
   Norm norm_attributes{};
   std::int64_t width = 0;  // of dense

@@ -23,10 +23,12 @@ struct MarianConfig {
   explicit MarianConfig(const ConfigReader& c) {
     width = c.required_int({"d_model", "hidden_size"}, kWidthRange);
     positions = c.optional_int("max_position_embeddings", 1024, kPositionsRange);
-    enc = {c.required_int({"encoder_layers", "num_hidden_layers"}, kLayersRange), encoder_heads(c, "encoder_attention_heads"),
-           c.required_int("encoder_ffn_dim", kWidthRange), c.required_int("vocab_size", kVocabRange)};
+    enc = {c.required_int({"encoder_layers", "num_hidden_layers"}, kLayersRange),
+           encoder_heads(c, "encoder_attention_heads"), c.required_int("encoder_ffn_dim", kWidthRange),
+           c.required_int("vocab_size", kVocabRange)};
     dec = {c.required_int("decoder_layers", kLayersRange), encoder_heads(c, "decoder_attention_heads"),
-           c.required_int("decoder_ffn_dim", kWidthRange), c.optional_int("decoder_vocab_size", enc.vocab, kVocabRange)};
+           c.required_int("decoder_ffn_dim", kWidthRange),
+           c.optional_int("decoder_vocab_size", enc.vocab, kVocabRange)};
     act = read_activation(c, "activation_function", "gelu");
     embed_scale = c.optional_bool("scale_embedding", false) ? std::sqrt(static_cast<float>(width)) : 1.0F;
     shared = c.optional_bool("share_encoder_decoder_embeddings", true);
@@ -37,8 +39,8 @@ struct MarianConfig {
     c.refuse_unless("add_final_layer_norm", false);
     c.refuse_unless("static_position_embeddings", true);
     c.refuse_unless("is_encoder_decoder", true);
-    c.ignore({"add_bias_logits", "extra_pos_embeddings", "num_hidden_layers", "num_attention_heads", "is_decoder",
-              "decoder_start_token_id"});
+    c.ignore({"add_bias_logits", "extra_pos_embeddings", "num_hidden_layers", "num_attention_heads",
+              "is_decoder", "decoder_start_token_id"});
   }
 
   static std::int64_t encoder_heads(const ConfigReader& c, const char* key) {
@@ -47,7 +49,8 @@ struct MarianConfig {
 };
 
 // Positions are a table in some checkpoints and left out, as they can be computed, in most.
-Value with_positions(GraphBuilder& side, Checkpoint& ckpt, const std::string& name, Value x, const MarianConfig& c) {
+Value with_positions(GraphBuilder& side, Checkpoint& ckpt, const std::string& name, Value x,
+                     const MarianConfig& c) {
   if (ckpt.has(name + ".embed_positions.weight")) {
     return x + side.embedding("embed_positions", side.positions(), {.rows = c.positions, .dim = c.width});
   }
@@ -60,9 +63,12 @@ ModelDef build_marian(const ConfigReader& config, Checkpoint& ckpt) {
   const MarianConfig c(config);
   config.finish();
 
-  if (c.shared) ckpt.tie({"model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"});
+  if (c.shared)
+    ckpt.tie(
+        {"model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"});
   if (c.tied) {
-    ckpt.tie(c.shared ? std::vector<std::string>{"lm_head.weight", "model.shared.weight", "model.decoder.embed_tokens.weight",
+    ckpt.tie(c.shared ? std::vector<std::string>{"lm_head.weight", "model.shared.weight",
+                                                 "model.decoder.embed_tokens.weight",
                                                  "model.encoder.embed_tokens.weight"}
                       : std::vector<std::string>{"lm_head.weight", "model.decoder.embed_tokens.weight"});
   }
@@ -83,7 +89,8 @@ ModelDef build_marian(const ConfigReader& config, Checkpoint& ckpt) {
 
   GraphBuilder encoder(m, ckpt, "encoder");
   GraphBuilder enc = encoder.at("model.encoder");
-  Value x = enc.embedding("embed_tokens", enc.tokens(), {.rows = c.enc.vocab, .dim = c.width, .scale = c.embed_scale});  // [S, D]
+  Value x = enc.embedding("embed_tokens", enc.tokens(),
+                          {.rows = c.enc.vocab, .dim = c.width, .scale = c.embed_scale});  // [S, D]
   x = with_positions(enc, ckpt, "model.encoder", x, c);
   for (GraphBuilder& l : enc.layers("layers", c.enc.layers)) {
     x = l.norm("self_attn_layer_norm", x + l.self_attention("self_attn", x, self_enc), norm);  // [S, D]
@@ -97,15 +104,18 @@ ModelDef build_marian(const ConfigReader& config, Checkpoint& ckpt) {
 
   GraphBuilder decoder(m, ckpt, "decoder");
   GraphBuilder dec = decoder.at("model.decoder");
-  Value y = dec.embedding("embed_tokens", dec.tokens(), {.rows = c.dec.vocab, .dim = c.width, .scale = c.embed_scale});  // [T, D]
+  Value y = dec.embedding("embed_tokens", dec.tokens(),
+                          {.rows = c.dec.vocab, .dim = c.width, .scale = c.embed_scale});  // [T, D]
   y = with_positions(dec, ckpt, "model.decoder", y, c);
   for (GraphBuilder& l : dec.layers("layers", c.dec.layers)) {
-    y = l.norm("self_attn_layer_norm", y + l.self_attention("self_attn", y, self_dec), norm);     // [T, D]
+    y = l.norm("self_attn_layer_norm", y + l.self_attention("self_attn", y, self_dec), norm);      // [T, D]
     y = l.norm("encoder_attn_layer_norm", y + l.cross_attention("encoder_attn", y, cross), norm);  // [T, D]
-    y = l.norm("final_layer_norm", y + l.feed_forward("ffn", y, ffn_dec), norm);                  // [T, D]
+    y = l.norm("final_layer_norm", y + l.feed_forward("ffn", y, ffn_dec), norm);                   // [T, D]
   }
-  decoder.output("logits", decoder.linear("lm_head", decoder.sampled_rows(y),
-                                          {.out = c.dec.vocab, .bias = true, .bias_tensor = "final_logits_bias"}));  // [R, V]
+  decoder.output(
+      "logits",
+      decoder.linear("lm_head", decoder.sampled_rows(y),
+                     {.out = c.dec.vocab, .bias = true, .bias_tensor = "final_logits_bias"}));  // [R, V]
   return m;
 }
 

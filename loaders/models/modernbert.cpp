@@ -1,5 +1,5 @@
-// ModernBERT: Warner et al. 2024 (arXiv:2412.13663). Pre-norm, rotary positions, gated feed-forward, layers that
-// attend to everything between layers that attend to a window.
+// ModernBERT: Warner et al. 2024 (arXiv:2412.13663). Pre-norm, rotary positions, gated feed-forward, layers
+// that attend to everything between layers that attend to a window.
 //
 // T packed tokens, B sequences, D hidden size, R rows whose logits are wanted.
 #include <cmath>
@@ -28,7 +28,9 @@ struct ModernBertConfig {
     positions = c.optional_int("max_position_embeddings", 8192, kPositionsRange);
     act = read_activation(c, "hidden_activation", "gelu");
     classifier_act = read_activation(c, "classifier_activation", "gelu");
-    norm = {.kind = Norm::layer, .eps = read_eps(c, "norm_eps", 1e-5), .bias = c.optional_bool("norm_bias", false)};
+    norm = {.kind = Norm::layer,
+            .eps = read_eps(c, "norm_eps", 1e-5),
+            .bias = c.optional_bool("norm_bias", false)};
     attention_bias = c.optional_bool("attention_bias", false);
     mlp_bias = c.optional_bool("mlp_bias", false);
     decoder_bias = c.optional_bool("decoder_bias", true);
@@ -40,9 +42,10 @@ struct ModernBertConfig {
     local_theta = theta(c, "sliding_attention", "local_rope_theta", 10000.0);
     c.refuse_unless("tie_word_embeddings", true);
     c.refuse_unless("position_embedding_type", "absolute");  // a key that is written and never read
-    c.ignore({"layer_norm_eps", "embedding_dropout", "mlp_dropout", "deterministic_flash_attn", "sparse_prediction",
-              "sparse_pred_ignore_index", "initializer_cutoff_factor", "reference_compile", "repad_logits_with_grad",
-              "cls_token_id", "sep_token_id", "global_attn_every_n_layers", "gradient_checkpointing"});
+    c.ignore({"layer_norm_eps", "embedding_dropout", "mlp_dropout", "deterministic_flash_attn",
+              "sparse_prediction", "sparse_pred_ignore_index", "initializer_cutoff_factor",
+              "reference_compile", "repad_logits_with_grad", "cls_token_id", "sep_token_id",
+              "global_attn_every_n_layers", "gradient_checkpointing"});
   }
 
   // layer_types wins over the older global_attn_every_n_layers.
@@ -51,7 +54,8 @@ struct ModernBertConfig {
     const std::vector<std::string> types = c.optional_strings("layer_types");
     if (!types.empty() && static_cast<std::int64_t>(types.size()) != layers) {
       c.refuse("CFG_FIELD_RANGE", "layer_types",
-               "expected one for each of " + std::to_string(layers) + " layers, found " + std::to_string(types.size()));
+               "expected one for each of " + std::to_string(layers) + " layers, found " +
+                   std::to_string(types.size()));
     }
     for (const std::string& type : types) {
       if (type != "full_attention" && type != "sliding_attention")
@@ -80,10 +84,11 @@ struct ModernBertConfig {
   }
 
   Attention attention(bool is_local) const {
-    return {.proj = {.out = "attn.Wo", .qkv = "attn.Wqkv", .bias = attention_bias, .out_bias = attention_bias},
-            .heads = heads,
-            .window = is_local ? window : 0,
-            .rope = rope(is_local ? local_theta : global_theta)};
+    return {
+        .proj = {.out = "attn.Wo", .qkv = "attn.Wqkv", .bias = attention_bias, .out_bias = attention_bias},
+        .heads = heads,
+        .window = is_local ? window : 0,
+        .rope = rope(is_local ? local_theta : global_theta)};
   }
 };
 

@@ -1,5 +1,5 @@
-// MPNet: Song et al. 2020 (arXiv:2004.09297). RoBERTa without token types, with a bias by relative position that
-// all layers share.
+// MPNet: Song et al. 2020 (arXiv:2004.09297). RoBERTa without token types, with a bias by relative position
+// that all layers share.
 //
 // T packed tokens, B sequences, D hidden size, R rows whose logits are wanted.
 #include "loaders/models/bert_encoder.h"
@@ -44,18 +44,23 @@ ModelDef build_mpnet(const ConfigReader& config, Checkpoint& ckpt) {
   x = e.norm("LayerNorm", x, c.norm);  // [T, D]
 
   const Attention attention{
-      .proj = {.q = "attention.attn.q", .k = "attention.attn.k", .v = "attention.attn.v", .out = "attention.attn.o"},
+      .proj = {.q = "attention.attn.q",
+               .k = "attention.attn.k",
+               .v = "attention.attn.v",
+               .out = "attention.attn.o"},
       .heads = c.heads,
       .relative_bias = RelativeBias{.table = "mpnet.encoder.relative_attention_bias.weight"}};
   const FeedForward ffn{.hidden = c.ffn, .up = "intermediate.dense", .down = "output.dense", .act = c.act};
   for (GraphBuilder& l : mpnet.layers("encoder.layer", c.layers)) {
-    x = l.norm("attention.LayerNorm", x + l.self_attention("attention.attn", x, attention), c.norm);  // [T, D]
-    x = l.norm("output.LayerNorm", x + l.feed_forward("output.dense", x, ffn), c.norm);               // [T, D]
+    x = l.norm("attention.LayerNorm", x + l.self_attention("attention.attn", x, attention),
+               c.norm);                                                                  // [T, D]
+    x = l.norm("output.LayerNorm", x + l.feed_forward("output.dense", x, ffn), c.norm);  // [T, D]
   }
 
   switch (head.kind) {
     case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(g, x, "classifier.dense", Act::tanh), "classifier.out_proj");
+      add_classifier(g, ckpt, head, pooled_first_row(g, x, "classifier.dense", Act::tanh),
+                     "classifier.out_proj");
       break;
     case HeadKind::token: add_classifier(g, ckpt, head, x); break;
     case HeadKind::question: add_answer_spans(g, x); break;

@@ -44,7 +44,8 @@ const std::vector<Architecture>& encoders() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list;
     for (const Architecture& family : kEncoderFamilies) {
-      for (const std::string_view head : head_names()) list.push_back(std::string(family.name) + std::string(head));
+      for (const std::string_view head : head_names())
+        list.push_back(std::string(family.name) + std::string(head));
     }
     return list;
   }();
@@ -62,15 +63,11 @@ const std::vector<Architecture>& encoders() {
 std::span<const Architecture> architectures() {
   static const std::vector<Architecture> table = [] {
     std::vector<Architecture> all{
-          {"Gemma2ForCausalLM", build_gemma2},
-          {"GemmaForCausalLM", build_gemma},
-          {"GPT2LMHeadModel", build_gpt2},
-          {"LlamaForCausalLM", build_llama},
-          {"MarianMTModel", build_marian},
-          {"MistralForCausalLM", build_mistral},
-          {"Phi3ForCausalLM", build_phi3},
-          {"Qwen2ForCausalLM", build_qwen2},
-          {"Qwen3ForCausalLM", build_qwen3},
+        {"Gemma2ForCausalLM", build_gemma2}, {"GemmaForCausalLM", build_gemma},
+        {"GPT2LMHeadModel", build_gpt2},     {"LlamaForCausalLM", build_llama},
+        {"MarianMTModel", build_marian},     {"MistralForCausalLM", build_mistral},
+        {"Phi3ForCausalLM", build_phi3},     {"Qwen2ForCausalLM", build_qwen2},
+        {"Qwen3ForCausalLM", build_qwen3},
     };
     all.insert(all.end(), encoders().begin(), encoders().end());
     return all;
@@ -80,7 +77,8 @@ std::span<const Architecture> architectures() {
 
 const Architecture* find_architecture(std::string_view name) {
   const auto table = architectures();
-  const auto found = std::find_if(table.begin(), table.end(), [&](const Architecture& a) { return a.name == name; });
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&](const Architecture& a) { return a.name == name; });
   return found == table.end() ? nullptr : &*found;
 }
 

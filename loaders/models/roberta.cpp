@@ -41,7 +41,8 @@ ModelDef build_roberta(const ConfigReader& config, Checkpoint& ckpt) {
 
   switch (head.kind) {
     case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(g, x, "classifier.dense", Act::tanh), "classifier.out_proj");
+      add_classifier(g, ckpt, head, pooled_first_row(g, x, "classifier.dense", Act::tanh),
+                     "classifier.out_proj");
       break;
     case HeadKind::token: add_classifier(g, ckpt, head, x); break;
     case HeadKind::question: add_answer_spans(g, x); break;

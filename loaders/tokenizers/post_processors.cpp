@@ -186,8 +186,8 @@ using SpecialTokens = std::map<std::string, std::vector<SpecialToken>, std::less
 SpecialTokens read_special_tokens(const ComponentReader& component) {
   SpecialTokens special;
   for (const JsonMember& member : component.object("special_tokens").members()) {
-    const ComponentReader entry(member.value,
-                                fmt::format("{}.special_tokens[{}]", component.where(), quote_text(member.key)));
+    const ComponentReader entry(
+        member.value, fmt::format("{}.special_tokens[{}]", component.where(), quote_text(member.key)));
     entry.expect_fields({"id", "ids", "tokens"});
     entry.text("id");
     const auto ids = entry.array("ids").elements(), tokens = entry.array("tokens").elements();
@@ -227,8 +227,8 @@ TemplateProcessing::Template read_template(const ComponentReader& component, std
     } else {
       const auto found = special.find(inner.text("id"));
       if (found == special.end())
-        throw inner.param_error("id",
-                                fmt::format("{} is not among the special_tokens", quote_text(inner.text("id"))));
+        throw inner.param_error(
+            "id", fmt::format("{} is not among the special_tokens", quote_text(inner.text("id"))));
       part.special = found->second;
     }
     out.push_back(std::move(part));

@@ -37,8 +37,9 @@ void Vocabulary::add(std::string_view token, std::int32_t id, const std::string&
   const auto index = static_cast<std::size_t>(id);
   if (index >= by_id_.size()) by_id_.resize(index + 1);
   if (by_id_[index].id >= 0)
-    throw Error("TOK_ID_DUPLICATE", where,
-                fmt::format("id {} belongs to {} and to {}", id, quote_text(text(by_id_[index])), quote_text(token)));
+    throw Error(
+        "TOK_ID_DUPLICATE", where,
+        fmt::format("id {} belongs to {} and to {}", id, quote_text(text(by_id_[index])), quote_text(token)));
   Slot& slot = slots_[slot_of(token)];
   if (slot.id < 0) {
     slot.begin = texts_.size();

@@ -18,9 +18,9 @@ void WordLevel::tokenize(std::string_view word, std::vector<ModelToken>& tokens)
   std::int32_t id = vocabulary_.find(word);
   if (id < 0) id = vocabulary_.find(unk_token_);
   if (id < 0)
-    throw Error(
-        "TOK_UNKNOWN_TOKEN", "model.unk_token",
-        fmt::format("the word {} is not in the vocabulary, nor is {}", quote_text(word), quote_text(unk_token_)));
+    throw Error("TOK_UNKNOWN_TOKEN", "model.unk_token",
+                fmt::format("the word {} is not in the vocabulary, nor is {}", quote_text(word),
+                            quote_text(unk_token_)));
   tokens.push_back({id, 0, static_cast<std::uint32_t>(word.size())});
 }
 

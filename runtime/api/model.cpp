@@ -1,14 +1,13 @@
-#include <algorithm>
+#include <fmt/format.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <future>
 #include <mutex>
 #include <set>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "attend/attend.h"
 #include "attend/tokenizer.h"
@@ -28,7 +27,8 @@ namespace attend {
 namespace {
 
 double now_ms() {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 // Floats of the tensors that the graphs use, each once, and of the tables that are computed at load.
@@ -56,12 +56,15 @@ std::int64_t computed_elements(const ModelDef& def) {
 }
 
 void check_memory(const ModelDef& def, std::uint64_t limit) {
-  const auto needed = static_cast<std::uint64_t>(weight_elements(def) + computed_elements(def)) * sizeof(float);
+  const auto needed =
+      static_cast<std::uint64_t>(weight_elements(def) + computed_elements(def)) * sizeof(float);
   if (needed <= limit) return;
   constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
-  throw Error("CFG_MEMORY", def.architecture,
-              fmt::format("the weights need {:.2f} GiB, the limit is {:.2f} GiB (--max-memory, or what the machine has free)",
-                          static_cast<double>(needed) / kGiB, static_cast<double>(limit) / kGiB));
+  throw Error(
+      "CFG_MEMORY", def.architecture,
+      fmt::format(
+          "the weights need {:.2f} GiB, the limit is {:.2f} GiB (--max-memory, or what the machine has free)",
+          static_cast<double>(needed) / kGiB, static_cast<double>(limit) / kGiB));
 }
 
 std::string checked_dtype(const std::string& dtype) {
@@ -71,16 +74,22 @@ std::string checked_dtype(const std::string& dtype) {
 
 // Packs the weights on a thread of its own. OpenMP keeps a pool for every thread that ever opened a parallel
 // region, and while the pools together have more threads than there are processors, waiting threads sleep
-// instead of spinning: half a millisecond a token. The pool of this thread ends with it, and the scheduler's is
-// the only one.
-std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, int threads, const std::function<void(double)>& progress) {
-  return std::async(std::launch::async, [&] {
-           omp_set_num_threads(threads);
-           return std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights, progress);
-         }).get();
+// instead of spinning: half a millisecond a token. The pool of this thread ends with it, and the scheduler's
+// is the only one.
+std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, int threads,
+                                             const std::function<void(double)>& progress) {
+  return std::async(std::launch::async,
+                    [&] {
+                      omp_set_num_threads(threads);
+                      return std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights,
+                                                                   progress);
+                    })
+      .get();
 }
 
-bool blank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
+bool blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
 
 }  // namespace
 
@@ -110,7 +119,8 @@ struct Model::Impl {
   std::vector<std::int32_t> ids_of(const Input& input) const {
     if (input.ids) return *input.ids;
     if (tokenizer == nullptr) {
-      throw Error("TOKENIZER_MISSING", "input", "the model directory has no tokenizer: give token ids (--input-ids)");
+      throw Error("TOKENIZER_MISSING", "input",
+                  "the model directory has no tokenizer: give token ids (--input-ids)");
     }
     EncodeOptions options;
     options.pair = input.pair;
@@ -119,8 +129,12 @@ struct Model::Impl {
 
   Result to_result(Outcome outcome, std::int64_t input_tokens) const {
     Result result;
-    result.timing = {.queue_ms = outcome.queue_ms, .encode_ms = outcome.encode_ms, .decode_ms = outcome.decode_ms,
-                     .total_ms = outcome.total_ms, .input_tokens = input_tokens, .output_tokens = 0};
+    result.timing = {.queue_ms = outcome.queue_ms,
+                     .encode_ms = outcome.encode_ms,
+                     .decode_ms = outcome.decode_ms,
+                     .total_ms = outcome.total_ms,
+                     .input_tokens = input_tokens,
+                     .output_tokens = 0};
     result.error = std::move(outcome.error);
     for (SequenceResult& sequence : outcome.sequences) {
       GeneratedSequence generated;
@@ -146,7 +160,8 @@ struct Model::Impl {
     return result;
   }
 
-  void submit(Request request, const std::shared_ptr<Ticket::State>& state, std::function<void(const Result&)> on_done) {
+  void submit(Request request, const std::shared_ptr<Ticket::State>& state,
+              std::function<void(const Result&)> on_done) {
     const auto done = [state, on_done = std::move(on_done)](Result result) {
       if (on_done) on_done(result);
       state->set(std::move(result));
@@ -154,12 +169,14 @@ struct Model::Impl {
     try {
       if (request.task.empty()) request.task = info.task;
       if (compiled->def().family == Family::encoder) {
-        submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler}, std::move(request), state->cancelled, done);
+        submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler}, std::move(request),
+                    state->cancelled, done);
         return;
       }
       check_task(request.task);
       const GenerationConfig config = request.generation.value_or(compiled->def().generation);
-      if (!request.input.ids && blank(request.input.text) && compiled->def().family == Family::encoder_decoder) {
+      if (!request.input.ids && blank(request.input.text) &&
+          compiled->def().family == Family::encoder_decoder) {
         done(empty_result(config));
         return;
       }
@@ -170,7 +187,9 @@ struct Model::Impl {
       scheduled.cancelled = state->cancelled;
       if (!config.stop.empty()) {
         const auto criteria = std::make_shared<StoppingCriteria>(config, LengthLimits{}, tokenizer.get());
-        scheduled.should_stop = [criteria](std::span<const std::int32_t> ids) { return criteria->ends_stop_string(ids); };
+        scheduled.should_stop = [criteria](std::span<const std::int32_t> ids) {
+          return criteria->ends_stop_string(ids);
+        };
       }
       add_callbacks(request, scheduled);
       const auto tokens = static_cast<std::int64_t>(scheduled.input_ids.size());
@@ -195,8 +214,9 @@ struct Model::Impl {
 
   void check_task(const std::string& task) const {
     if (std::find(info.tasks.begin(), info.tasks.end(), task) != info.tasks.end()) return;
-    throw Error("TASK_UNSUPPORTED", task,
-                fmt::format("this checkpoint has no head for it; it can do: {}", fmt::join(info.tasks, ", ")));
+    throw Error(
+        "TASK_UNSUPPORTED", task,
+        fmt::format("this checkpoint has no head for it; it can do: {}", fmt::join(info.tasks, ", ")));
   }
 
   void add_callbacks(Request& request, ScheduledRequest& scheduled) const {
@@ -237,7 +257,8 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   const double begin = now_ms();
   const std::string dtype = checked_dtype(options.dtype);
   LoadedModel loaded = load_model(directory);
-  const std::uint64_t memory = options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes();
+  const std::uint64_t memory =
+      options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes();
   check_memory(loaded.def, memory);
   if (options.check_tensors) check_finite(*loaded.weights);
 
@@ -268,14 +289,21 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   scheduling.max_requests = options.max_batch_size;
   impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
   info.load_ms = now_ms() - begin;
-  logger().info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms", info.architecture,
-               info.parameters, info.dtype, info.instruction_set, info.threads, info.load_ms);
+  logger().info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms",
+                info.architecture, info.parameters, info.dtype, info.instruction_set, info.threads,
+                info.load_ms);
   return Model(std::move(impl));
 }
 
-const ModelInfo& Model::info() const { return impl_->info; }
-const GenerationConfig& Model::generation() const { return impl_->compiled->def().generation; }
-const Tokenizer* Model::tokenizer() const { return impl_->tokenizer.get(); }
+const ModelInfo& Model::info() const {
+  return impl_->info;
+}
+const GenerationConfig& Model::generation() const {
+  return impl_->compiled->def().generation;
+}
+const Tokenizer* Model::tokenizer() const {
+  return impl_->tokenizer.get();
+}
 
 Result Model::run(std::string_view text) const {
   Request request;
@@ -314,7 +342,8 @@ void set_log(std::string_view level, std::function<void(std::string_view, std::s
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& directory) {
   std::shared_ptr<const Tokenizer> tokenizer = load_tokenizer(directory);
   if (tokenizer == nullptr) {
-    throw Error("TOKENIZER_MISSING", directory.string(), "the directory has no tokenizer files (tokenizer.json, source.spm, ...)");
+    throw Error("TOKENIZER_MISSING", directory.string(),
+                "the directory has no tokenizer files (tokenizer.json, source.spm, ...)");
   }
   return tokenizer;
 }

@@ -122,7 +122,8 @@ void submit_task(const TaskEnvironment& environment, Request request,
 
 std::function<void(const RequestNodeValue&)> node_callback(std::function<void(const NodeValue&)> on_node) {
   return [on_node = std::move(on_node)](const RequestNodeValue& value) {
-    const Tensor copy = Tensor::from({value.data, static_cast<std::size_t>(value.shape.elements())}, value.shape);
+    const Tensor copy =
+        Tensor::from({value.data, static_cast<std::size_t>(value.shape.elements())}, value.shape);
     on_node({value.node, copy});
   };
 }

@@ -25,9 +25,10 @@ class Batch {
   std::int32_t sampled() const { return static_cast<std::int32_t>(sampled_.size()); }
   std::int32_t sequences() const { return static_cast<std::int32_t>(sequences_.size()); }
 
-  // Appends tokens that follow `past` tokens of the same sequence. `groups` block tables follow by add_table().
-  void add_sequence(std::span<const std::int32_t> tokens, std::span<const std::int32_t> types, std::int32_t past,
-                    std::int32_t rotated_as = 0) {
+  // Appends tokens that follow `past` tokens of the same sequence. `groups` block tables follow by
+  // add_table().
+  void add_sequence(std::span<const std::int32_t> tokens, std::span<const std::int32_t> types,
+                    std::int32_t past, std::int32_t rotated_as = 0) {
     sequences_.push_back({rows(), static_cast<std::int32_t>(tokens.size()), past, nullptr, rotated_as});
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       tokens_.push_back(tokens[i]);
@@ -52,7 +53,8 @@ class Batch {
 
   // Valid until the batch changes.
   StepInput input(std::size_t groups) {
-    for (std::size_t i = 0; i < sequences_.size() && groups > 0; ++i) sequences_[i].tables = tables_.data() + i * groups;
+    for (std::size_t i = 0; i < sequences_.size() && groups > 0; ++i)
+      sequences_[i].tables = tables_.data() + i * groups;
     return {tokens_, positions_, types_, sequences_, cross_, sampled_};
   }
 

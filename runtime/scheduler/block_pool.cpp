@@ -104,7 +104,8 @@ bool BlockList::reserve(std::int64_t past, std::int64_t count) {
 }
 
 void BlockList::drop_before(std::int64_t first) {
-  const auto end = std::min(blocks_.size(), static_cast<std::size_t>(std::max<std::int64_t>(first, 0) / kBlockTokens));
+  const auto end =
+      std::min(blocks_.size(), static_cast<std::size_t>(std::max<std::int64_t>(first, 0) / kBlockTokens));
   for (std::size_t i = end; i-- > 0 && blocks_[i] != nullptr;) {
     pool_->release(blocks_[i]);
     blocks_[i] = nullptr;

@@ -1,7 +1,7 @@
 // Blocks of cache memory with reference counts, and the tables that sequences hold on them.
 //
-// After PagedAttention (Kwon et al. 2023, arXiv:2309.06180): a forked sequence shares its blocks, and a block is
-// copied only when one of several holders writes to it.
+// After PagedAttention (Kwon et al. 2023, arXiv:2309.06180): a forked sequence shares its blocks, and a block
+// is copied only when one of several holders writes to it.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,9 @@ class BlockPool {
   std::byte* allocate();
   static void share(std::byte* block) { ++references(block); }
   void release(std::byte* block);
-  static bool shared(const std::byte* block) { return *(reinterpret_cast<const std::int64_t*>(block) - 1) > 1; }
+  static bool shared(const std::byte* block) {
+    return *(reinterpret_cast<const std::int64_t*>(block) - 1) > 1;
+  }
 
   std::size_t block_bytes() const { return block_bytes_; }
   std::size_t blocks_in_use() const { return in_use_; }
@@ -55,7 +57,9 @@ class BlockList {
  public:
   explicit BlockList(BlockPool& pool) : pool_(&pool) {}
   ~BlockList() { clear(); }
-  BlockList(BlockList&& other) noexcept : pool_(other.pool_), blocks_(std::move(other.blocks_)) { other.blocks_.clear(); }
+  BlockList(BlockList&& other) noexcept : pool_(other.pool_), blocks_(std::move(other.blocks_)) {
+    other.blocks_.clear();
+  }
   BlockList& operator=(BlockList&& other) noexcept;
   BlockList(const BlockList&) = delete;
   BlockList& operator=(const BlockList&) = delete;
@@ -64,8 +68,8 @@ class BlockList {
   BlockList fork() const;
   // Adds a block that others hold too; null for one that a window has passed.
   void append_shared(std::byte* block);
-  // Makes tokens [past, past + count) writable: blocks are added, and the one that `past` falls into is copied
-  // when others hold it too. False when memory ran out; what was there is unchanged.
+  // Makes tokens [past, past + count) writable: blocks are added, and the one that `past` falls into is
+  // copied when others hold it too. False when memory ran out; what was there is unchanged.
   bool reserve(std::int64_t past, std::int64_t count);
   // Gives back the blocks that hold only tokens before `first`; their entries become null.
   void drop_before(std::int64_t first);

@@ -51,16 +51,21 @@ Error as_error(const std::exception_ptr& exception) {
 
 struct Scheduler::Impl {
   Impl(std::shared_ptr<const CompiledModel> compiled, const SchedulerOptions& scheduler_options)
-      : model(std::move(compiled)), options(scheduler_options), executor(*model, options.threads),
-        has_encoder(model->def().graph("encoder") != nullptr), has_decoder(model->def().graph("decoder") != nullptr) {
+      : model(std::move(compiled)),
+        options(scheduler_options),
+        executor(*model, options.threads),
+        has_encoder(model->def().graph("encoder") != nullptr),
+        has_decoder(model->def().graph("decoder") != nullptr) {
     budget.limit_bytes = options.cache_bytes;
     for (const CacheGroup& group : model->cache().self) {
-      self_pools.push_back(std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget));
+      self_pools.push_back(
+          std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget));
     }
     for (const CacheGroup& group : model->cache().cross) {
       cross_pool = std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget);
     }
-    if (!has_encoder && has_decoder) prefixes.emplace(self_pools, model->cache().self, options.prefix_bytes, unrotated_tokens());
+    if (!has_encoder && has_decoder)
+      prefixes.emplace(self_pools, model->cache().self, options.prefix_bytes, unrotated_tokens());
     worker = std::thread([this] { loop(); });
   }
 
@@ -68,7 +73,8 @@ struct Scheduler::Impl {
   std::int64_t unrotated_tokens() const {
     std::int64_t tokens = 0;
     for (const Rope& rope : model->ropes()) {
-      if (rope.dynamic_from > 0) tokens = tokens == 0 ? rope.dynamic_from : std::min(tokens, rope.dynamic_from);
+      if (rope.dynamic_from > 0)
+        tokens = tokens == 0 ? rope.dynamic_from : std::min(tokens, rope.dynamic_from);
     }
     return tokens;
   }
@@ -100,7 +106,9 @@ struct Scheduler::Impl {
   // Waits for work; false when the scheduler ends.
   bool take_submitted() {
     std::unique_lock lock(mutex);
-    condition.wait(lock, [&] { return stopping || woken || !submitted.empty() || !waiting.empty() || !running.empty(); });
+    condition.wait(lock, [&] {
+      return stopping || woken || !submitted.empty() || !waiting.empty() || !running.empty();
+    });
     woken = false;
     for (ActivePtr& active : submitted) waiting.push_back(std::move(active));
     submitted.clear();
@@ -135,13 +143,15 @@ struct Scheduler::Impl {
     active.request.on_done(std::move(outcome));
   }
 
-  // --- Admission -------------------------------------------------------------------------------------------------
+  // --- Admission
+  // -------------------------------------------------------------------------------------------------
 
   // Takes waiting requests in their order while there is room, and runs one encoder pass over them.
   void admit() {
     std::vector<ActivePtr> admitted;
     std::int32_t tokens = 0;
-    while (!waiting.empty() && running.size() + admitted.size() < static_cast<std::size_t>(options.max_requests)) {
+    while (!waiting.empty() &&
+           running.size() + admitted.size() < static_cast<std::size_t>(options.max_requests)) {
       ActiveRequest& next = *waiting.front();
       const auto length = static_cast<std::int32_t>(next.request.input_ids.size());
       if (has_encoder && tokens > 0 && tokens + length > options.encoder_tokens) break;
@@ -221,9 +231,9 @@ struct Scheduler::Impl {
     for (const NamedValue& output : graph.outputs) {
       const OutputView view = executor.output(output.name);
       const auto [first, rows] = rows_of(active, graph.values[static_cast<std::size_t>(output.value)].rows);
-      outcome.outputs.push_back(
-          {output.name, Tensor::from({view.data + first * view.width, static_cast<std::size_t>(rows * view.width)},
-                                     {rows, view.width})});
+      outcome.outputs.push_back({output.name, Tensor::from({view.data + first * view.width,
+                                                            static_cast<std::size_t>(rows * view.width)},
+                                                           {rows, view.width})});
     }
     finish(active, std::move(outcome));
   }
@@ -234,7 +244,8 @@ struct Scheduler::Impl {
         std::vector<std::int32_t> prompt = active->request.input_ids;
         if (has_encoder) {
           const GenerationConfig& config = active->request.config;
-          prompt = {config.decoder_start_token_id ? *config.decoder_start_token_id : config.bos_token_id.value()};
+          prompt = {config.decoder_start_token_id ? *config.decoder_start_token_id
+                                                  : config.bos_token_id.value()};
         }
         active->search = active->request.mode == ScheduledRequest::Mode::score
                              ? make_scoring(active->request.input_ids)
@@ -261,11 +272,13 @@ struct Scheduler::Impl {
     const std::int64_t limit = model->def().recompute_beyond;
     for (std::size_t i = 0; i < active.sequences.size() && limit > 0; ++i) {
       const auto length = static_cast<std::int32_t>(active.search->sequence(static_cast<int>(i)).size());
-      if (length > limit && active.sequences[i].rotated_as <= limit) active.sequences[i] = empty_sequence(length);
+      if (length > limit && active.sequences[i].rotated_as <= limit)
+        active.sequences[i] = empty_sequence(length);
     }
   }
 
-  // --- One decoder step ------------------------------------------------------------------------------------------
+  // --- One decoder step
+  // ------------------------------------------------------------------------------------------
 
   void step() {
     build_step();
@@ -320,7 +333,8 @@ struct Scheduler::Impl {
     if (!prefixes || active.request.on_node || active.request.mode == ScheduledRequest::Mode::score) return;
     for (std::size_t i = 0; i < active.sequences.size(); ++i) {
       if (active.sequences[i].cached > 0) continue;
-      counters.shared_tokens += prefixes->take(active.search->sequence(static_cast<int>(i)), active.sequences[i]);
+      counters.shared_tokens +=
+          prefixes->take(active.search->sequence(static_cast<int>(i)), active.sequences[i]);
     }
   }
 
@@ -328,7 +342,8 @@ struct Scheduler::Impl {
   void remember_prefixes() {
     if (!prefixes) return;
     for (ActivePtr& active : running) {
-      if (active->sequences.size() == 1) prefixes->add(active->search->sequence(0), active->sequences.front());
+      if (active->sequences.size() == 1)
+        prefixes->add(active->search->sequence(0), active->sequences.front());
     }
   }
 
@@ -374,8 +389,9 @@ struct Scheduler::Impl {
       if (counts[i] == 0) continue;
       CachedSequence& sequence = active.sequences[i];
       const auto tokens = active.search->sequence(static_cast<int>(i));
-      batch.add_sequence(tokens.subspan(static_cast<std::size_t>(sequence.cached), static_cast<std::size_t>(counts[i])), {},
-                         sequence.cached, sequence.rotated_as);
+      batch.add_sequence(
+          tokens.subspan(static_cast<std::size_t>(sequence.cached), static_cast<std::size_t>(counts[i])), {},
+          sequence.cached, sequence.rotated_as);
       for (const BlockList& blocks : sequence.groups) batch.add_table(blocks.data());
       sequence.cached += counts[i];
       if (active.request.mode == ScheduledRequest::Mode::score) {
@@ -388,7 +404,8 @@ struct Scheduler::Impl {
     active.sampled = batch.sampled() - active.first_sampled;
     active.step_sequences = batch.sequences() - active.first_sequence;
     if (active.cross && active.rows > 0) {
-      batch.add_cross(active.first_row, static_cast<std::int32_t>(active.request.input_ids.size()), active.cross->data());
+      batch.add_cross(active.first_row, static_cast<std::int32_t>(active.request.input_ids.size()),
+                      active.cross->data());
     }
   }
 
@@ -410,7 +427,8 @@ struct Scheduler::Impl {
     for (std::int64_t i = 0; i < count; ++i) {
       Row& row = rows[static_cast<std::size_t>(i)];
       try {
-        row.active->search->score(row.row, {logits.data + i * logits.width, static_cast<std::size_t>(logits.width)},
+        row.active->search->score(row.row,
+                                  {logits.data + i * logits.width, static_cast<std::size_t>(logits.width)},
                                   scratch[static_cast<std::size_t>(omp_get_thread_num())]);
       } catch (...) {
         row.error = std::current_exception();
@@ -474,12 +492,14 @@ struct Scheduler::Impl {
     request.on_token(done ? active.search->results().front().ids.back() : moves.front().token);
   }
 
-  // --- Dumps -----------------------------------------------------------------------------------------------------
+  // --- Dumps
+  // -----------------------------------------------------------------------------------------------------
 
   template <typename List>
   RunOptions run_options(const List& list) {
     RunOptions run;
-    const bool wanted = std::any_of(list.begin(), list.end(), [](const ActivePtr& a) { return static_cast<bool>(a->request.on_node); });
+    const bool wanted = std::any_of(list.begin(), list.end(),
+                                    [](const ActivePtr& a) { return static_cast<bool>(a->request.on_node); });
     if (!wanted) return run;
     run.on_node = [&list](const NodeView& view) {
       for (const ActivePtr& active : list) {
@@ -551,9 +571,11 @@ void Scheduler::submit(ScheduledRequest request) {
       const GenerationConfig& config = active->request.config;
       if (impl_->has_encoder && !config.decoder_start_token_id && !config.bos_token_id) {
         throw Error("GEN_START_MISSING", "decoder_start_token_id",
-                    "the checkpoint names neither decoder_start_token_id nor bos_token_id: there is nothing to start from");
+                    "the checkpoint names neither decoder_start_token_id nor bos_token_id: there is nothing "
+                    "to start from");
       }
-      const std::int64_t prompt = impl_->has_encoder ? 1 : static_cast<std::int64_t>(active->request.input_ids.size());
+      const std::int64_t prompt =
+          impl_->has_encoder ? 1 : static_cast<std::int64_t>(active->request.input_ids.size());
       const std::int64_t limit = impl_->has_encoder ? def.max_target_positions : def.max_positions;
       active->limits = resolve_length_limits(config, prompt, limit > 0 ? std::optional(limit) : std::nullopt);
     }

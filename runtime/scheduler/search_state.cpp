@@ -12,10 +12,13 @@ namespace {
 // Greedy search and sampling: every sequence goes on by itself until its own end.
 class SamplingState final : public SearchState {
  public:
-  SamplingState(const ScheduledRequest& request, const LengthLimits& limits, std::span<const std::int32_t> prompt)
-      : config_(request.config), limits_(limits),
+  SamplingState(const ScheduledRequest& request, const LengthLimits& limits,
+                std::span<const std::int32_t> prompt)
+      : config_(request.config),
+        limits_(limits),
         sampler_(request.config, LogitsRules(request.config, limits, request.input_ids), 0),
-        should_stop_(request.should_stop), finished_(static_cast<std::size_t>(config_.num_return_sequences)) {
+        should_stop_(request.should_stop),
+        finished_(static_cast<std::size_t>(config_.num_return_sequences)) {
     running_.push_back({{prompt.begin(), prompt.end()}, {}, 0});
   }
 
@@ -41,7 +44,8 @@ class SamplingState final : public SearchState {
       for (std::size_t i = 0; i < from.chosen.size(); ++i) {
         const ChosenToken chosen = from.chosen[i];
         const bool last = i + 1 == from.chosen.size();
-        Running sequence{last ? std::move(from.ids) : from.ids, last ? std::move(from.logprobs) : from.logprobs,
+        Running sequence{last ? std::move(from.ids) : from.ids,
+                         last ? std::move(from.logprobs) : from.logprobs,
                          first_ ? static_cast<std::uint32_t>(i) : from.number};
         sequence.ids.push_back(chosen.token);
         if (config_.logprobs) sequence.logprobs.push_back(chosen.logprob);
@@ -129,10 +133,13 @@ class BeamState final : public SearchState {
 // Feeds all tokens but the last and reads off what each of their successors had.
 class ScoringState final : public SearchState {
  public:
-  explicit ScoringState(std::span<const std::int32_t> ids) : ids_(ids.begin(), ids.end()), logprobs_(ids.size() - 1) {}
+  explicit ScoringState(std::span<const std::int32_t> ids)
+      : ids_(ids.begin(), ids.end()), logprobs_(ids.size() - 1) {}
 
   int rows() const override { return 1; }
-  std::span<const std::int32_t> sequence(int) const override { return std::span(ids_).first(ids_.size() - 1); }
+  std::span<const std::int32_t> sequence(int) const override {
+    return std::span(ids_).first(ids_.size() - 1);
+  }
 
   void score(int row, std::span<const float> logits, SamplerScratch&) override {
     const std::size_t at = done_ + static_cast<std::size_t>(row);

@@ -1,7 +1,7 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "attend/error.h"
 #include "runtime/generation/validate.h"
@@ -27,13 +27,15 @@ void validate_request(const ModelDef& def, const ScheduledRequest& request) {
   check_ids(request.input_ids, def.vocab_size, "input ids");
   if (!request.token_types.empty() && request.token_types.size() != request.input_ids.size()) {
     throw Error("INPUT_TYPES", "token type ids",
-                fmt::format("expected one per input id ({}), found {}", request.input_ids.size(), request.token_types.size()));
+                fmt::format("expected one per input id ({}), found {}", request.input_ids.size(),
+                            request.token_types.size()));
   }
   if (def.token_types > 0) check_ids(request.token_types, def.token_types, "token type ids");
   const auto length = static_cast<std::int64_t>(request.input_ids.size());
   if (def.max_positions > 0 && length > def.max_positions) {
     throw Error("INPUT_TOO_LONG", "input",
-                fmt::format("the input has {} tokens, the model takes at most {} (max_position_embeddings); shorten or split it",
+                fmt::format("the input has {} tokens, the model takes at most {} (max_position_embeddings); "
+                            "shorten or split it",
                             length, def.max_positions));
   }
   for (std::size_t i = 0; i < request.sampled_rows.size(); ++i) {
@@ -47,7 +49,8 @@ void validate_request(const ModelDef& def, const ScheduledRequest& request) {
       throw Error("TASK_UNSUPPORTED", def.architecture, "only decoder-only models score a text");
     }
     if (length < 2) {
-      throw Error("INPUT_TOO_SHORT", "input", "scoring needs at least two tokens: the first has nothing before it");
+      throw Error("INPUT_TOO_SHORT", "input",
+                  "scoring needs at least two tokens: the first has nothing before it");
     }
     return;
   }

@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "attend/error.h"
-#include "attend/tensor.h"
 #include "attend/task.h"
 #include "attend/task_value.h"
+#include "attend/tensor.h"
 #include "attend/tokenizer.h"
 #include "runtime/tasks/task_options.h"
 

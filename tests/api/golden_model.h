@@ -6,31 +6,46 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "loaders/files/safetensors.h"
 
 namespace attend::test {
 
-inline std::filesystem::path goldens() { return std::filesystem::path(ATTEND_SOURCE_DIR) / "tests" / "goldens"; }
+inline std::filesystem::path goldens() {
+  return std::filesystem::path(ATTEND_SOURCE_DIR) / "tests" / "goldens";
+}
 
 // Of every decoder-only architecture and rotary scaling.
 inline const std::vector<std::string>& decoder_goldens() {
-  static const std::vector<std::string> names = {
-      "gpt2-tiny",         "gpt2-tiny-scaled",      "llama-tiny",         "llama-tiny-bias-tied",   "llama-tiny-linear",
-      "llama-tiny-llama3", "llama-tiny-llama3-old", "llama-tiny-dynamic", "llama-tiny-yarn",        "llama-tiny-yarn-mscale",
-      "mistral-tiny",      "qwen2-tiny",            "qwen2-tiny-sliding", "qwen3-tiny",             "gemma-tiny",
-      "gemma2-tiny",       "phi3-tiny",             "phi3-tiny-longrope"};
+  static const std::vector<std::string> names = {"gpt2-tiny",
+                                                 "gpt2-tiny-scaled",
+                                                 "llama-tiny",
+                                                 "llama-tiny-bias-tied",
+                                                 "llama-tiny-linear",
+                                                 "llama-tiny-llama3",
+                                                 "llama-tiny-llama3-old",
+                                                 "llama-tiny-dynamic",
+                                                 "llama-tiny-yarn",
+                                                 "llama-tiny-yarn-mscale",
+                                                 "mistral-tiny",
+                                                 "qwen2-tiny",
+                                                 "qwen2-tiny-sliding",
+                                                 "qwen3-tiny",
+                                                 "gemma-tiny",
+                                                 "gemma2-tiny",
+                                                 "phi3-tiny",
+                                                 "phi3-tiny-longrope"};
   return names;
 }
 
 class Golden {
  public:
   explicit Golden(const std::string& name) : directory(goldens() / name) {
-    if (std::filesystem::exists(directory / "expected.safetensors")) values_ = open_safetensors(directory / "expected.safetensors");
+    if (std::filesystem::exists(directory / "expected.safetensors"))
+      values_ = open_safetensors(directory / "expected.safetensors");
     std::ifstream file(directory / "expected.json");
     expected = nlohmann::json::parse(file);
   }

@@ -1,5 +1,5 @@
-// Decoder-only models against transformers: every node in the order in which they run, so that a failure names
-// the first node that diverges; and a prompt in pieces against the same in one pass, bit for bit.
+// Decoder-only models against transformers: every node in the order in which they run, so that a failure
+// names the first node that diverges; and a prompt in pieces against the same in one pass, bit for bit.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
@@ -26,7 +26,8 @@ std::string golden_name(const std::string& node) {
 
 // Modules inside one of our nodes.
 bool within_node(const std::string& name) {
-  return name.starts_with("attention.") || name.ends_with(".c_attn") || name.ends_with(".q_norm") || name.ends_with(".k_norm");
+  return name.starts_with("attention.") || name.ends_with(".c_attn") || name.ends_with(".q_norm") ||
+         name.ends_with(".k_norm");
 }
 
 double error_of_scale(const std::vector<float>& expected, const float* found) {
@@ -42,7 +43,9 @@ double error_of_scale(const std::vector<float>& expected, const float* found) {
 class Runner {
  public:
   explicit Runner(const std::filesystem::path& directory)
-      : loaded_(load_model(directory)), model_(std::move(loaded_.def), *loaded_.weights), executor_(model_, 2) {
+      : loaded_(load_model(directory)),
+        model_(std::move(loaded_.def), *loaded_.weights),
+        executor_(model_, 2) {
     budget_.limit_bytes = std::uint64_t{1} << 30;
     for (const CacheGroup& group : model_.cache().self) {
       pools_.push_back(std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget_));
@@ -50,7 +53,8 @@ class Runner {
   }
 
   // The logits of every token, `chunk` tokens a step; blocks that fell out of a window are given back.
-  std::vector<float> logits(const std::vector<std::int32_t>& ids, std::int32_t chunk, const RunOptions& options = {}) {
+  std::vector<float> logits(const std::vector<std::int32_t>& ids, std::int32_t chunk,
+                            const RunOptions& options = {}) {
     std::vector<BlockList> blocks;
     for (const auto& pool : pools_) blocks.emplace_back(*pool);
     std::vector<float> all;

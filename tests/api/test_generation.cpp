@@ -19,25 +19,45 @@ namespace {
 
 GenerationConfig with_options(GenerationConfig config, const nlohmann::json& options) {
   for (const auto& [key, value] : options.items()) {
-    if (key == "num_beams") config.num_beams = value;
-    else if (key == "num_return_sequences") config.num_return_sequences = value;
-    else if (key == "max_new_tokens") config.max_new_tokens = value.get<std::int32_t>();
-    else if (key == "min_new_tokens") config.min_new_tokens = value.get<std::int32_t>();
-    else if (key == "max_length") config.max_length = value;
-    else if (key == "min_length") config.min_length = value;
-    else if (key == "length_penalty") config.length_penalty = value;
-    else if (key == "repetition_penalty") config.repetition_penalty = value;
-    else if (key == "no_repeat_ngram_size") config.no_repeat_ngram_size = value;
-    else if (key == "bad_words_ids") config.bad_words_ids = value.get<std::vector<std::vector<std::int32_t>>>();
-    else if (key == "forced_bos_token_id") config.forced_bos_token_id = value.get<std::int32_t>();
-    else if (key == "forced_eos_token_id") config.forced_eos_token_id = {value.get<std::int32_t>()};
-    else if (key == "begin_suppress_tokens") config.begin_suppress_tokens = value.get<std::vector<std::int32_t>>();
-    else if (key == "eos_token_id") config.eos_token_id = value.is_array() ? value.get<std::vector<std::int32_t>>() : std::vector<std::int32_t>{value.get<std::int32_t>()};
-    else if (key == "renormalize_logits") config.renormalize_logits = value;
-    else if (key == "suppress_tokens") config.suppress_tokens = value.get<std::vector<std::int32_t>>();
+    if (key == "num_beams")
+      config.num_beams = value;
+    else if (key == "num_return_sequences")
+      config.num_return_sequences = value;
+    else if (key == "max_new_tokens")
+      config.max_new_tokens = value.get<std::int32_t>();
+    else if (key == "min_new_tokens")
+      config.min_new_tokens = value.get<std::int32_t>();
+    else if (key == "max_length")
+      config.max_length = value;
+    else if (key == "min_length")
+      config.min_length = value;
+    else if (key == "length_penalty")
+      config.length_penalty = value;
+    else if (key == "repetition_penalty")
+      config.repetition_penalty = value;
+    else if (key == "no_repeat_ngram_size")
+      config.no_repeat_ngram_size = value;
+    else if (key == "bad_words_ids")
+      config.bad_words_ids = value.get<std::vector<std::vector<std::int32_t>>>();
+    else if (key == "forced_bos_token_id")
+      config.forced_bos_token_id = value.get<std::int32_t>();
+    else if (key == "forced_eos_token_id")
+      config.forced_eos_token_id = {value.get<std::int32_t>()};
+    else if (key == "begin_suppress_tokens")
+      config.begin_suppress_tokens = value.get<std::vector<std::int32_t>>();
+    else if (key == "eos_token_id")
+      config.eos_token_id = value.is_array() ? value.get<std::vector<std::int32_t>>()
+                                             : std::vector<std::int32_t>{value.get<std::int32_t>()};
+    else if (key == "renormalize_logits")
+      config.renormalize_logits = value;
+    else if (key == "suppress_tokens")
+      config.suppress_tokens = value.get<std::vector<std::int32_t>>();
     else if (key == "early_stopping")
-      config.early_stopping = value.is_string() ? EarlyStopping::never : value.get<bool>() ? EarlyStopping::yes : EarlyStopping::no;
-    else FAIL("the goldens use an option that this test does not know: " << key);
+      config.early_stopping = value.is_string()   ? EarlyStopping::never
+                              : value.get<bool>() ? EarlyStopping::yes
+                                                  : EarlyStopping::no;
+    else
+      FAIL("the goldens use an option that this test does not know: " << key);
   }
   return config;
 }
@@ -84,8 +104,9 @@ class Bench {
   }
 
   // Submits in the given order and returns the outcomes by request; `stats` gets the counters at the end.
-  std::vector<Sequences> run(const std::vector<ScheduledRequest>& requests, const std::vector<std::size_t>& order,
-                             const SchedulerOptions& options, SchedulerStats* stats = nullptr) const {
+  std::vector<Sequences> run(const std::vector<ScheduledRequest>& requests,
+                             const std::vector<std::size_t>& order, const SchedulerOptions& options,
+                             SchedulerStats* stats = nullptr) const {
     std::vector<Sequences> results(requests.size());
     std::atomic<std::size_t> left = requests.size();
     Scheduler scheduler(model, options);
@@ -107,7 +128,8 @@ class Bench {
   // Memory of `count` blocks of every cache group.
   std::uint64_t blocks(std::uint64_t count) const {
     std::uint64_t bytes = 0;
-    for (const CacheGroup& group : model->cache().self) bytes += static_cast<std::uint64_t>(group.block_bytes()) + 128;
+    for (const CacheGroup& group : model->cache().self)
+      bytes += static_cast<std::uint64_t>(group.block_bytes()) + 128;
     return count * bytes;
   }
 
@@ -132,7 +154,8 @@ TEST_CASE("greedy and beam search return what transformers returns", "[golden]")
   const Model model = Model::load(golden.directory, {.threads = 2});
   std::vector<Request> requests;
   for (const nlohmann::json& entry : golden.expected.at("generation")) {
-    requests.push_back(make_request(golden.inputs().at(entry.at("input")), with_options(model.generation(), entry.at("options"))));
+    requests.push_back(make_request(golden.inputs().at(entry.at("input")),
+                                    with_options(model.generation(), entry.at("options"))));
   }
   // All at once: whatever runs beside a request changes nothing.
   const std::vector<Result> results = model.run(std::move(requests));
@@ -153,8 +176,8 @@ TEST_CASE("greedy and beam search return what transformers returns", "[golden]")
 
 TEST_CASE("results depend on the request alone: batch, order, threads, memory", "[invariants]") {
   // Besides Marian: windows, two cache groups, and rotations that depend on the length.
-  const std::string name = GENERATE(as<std::string>(), "marian-tiny", "mistral-tiny", "gemma2-tiny", "gpt2-tiny",
-                                    "llama-tiny-dynamic", "phi3-tiny-longrope");
+  const std::string name = GENERATE(as<std::string>(), "marian-tiny", "mistral-tiny", "gemma2-tiny",
+                                    "gpt2-tiny", "llama-tiny-dynamic", "phi3-tiny-longrope");
   const unsigned seed = GENERATE(1u, 2u, 3u);
   INFO(name);
   const Bench bench(name);
@@ -165,12 +188,16 @@ TEST_CASE("results depend on the request alone: batch, order, threads, memory", 
   std::vector<std::size_t> shuffled = in_order(requests.size());
   std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(seed));
   CHECK(bench.run(requests, shuffled, {.threads = 2, .max_requests = 40}) == alone);
-  CHECK(bench.run(requests, shuffled, {.threads = 1, .max_requests = 7, .prefill_tokens = 3, .encoder_tokens = 40}) == alone);
+  CHECK(bench.run(requests, shuffled,
+                  {.threads = 1, .max_requests = 7, .prefill_tokens = 3, .encoder_tokens = 40}) == alone);
 
   // So little cache that requests must give way to each other and start over.
   SchedulerStats stats;
-  const std::uint64_t few = name == "mistral-tiny" || name == "phi3-tiny-longrope" ? 14 : 30;  // windows need less
-  CHECK(bench.run(requests, shuffled, {.threads = 2, .cache_bytes = bench.blocks(few), .max_requests = 40, .prefill_tokens = 5}, &stats) == alone);
+  const std::uint64_t few =
+      name == "mistral-tiny" || name == "phi3-tiny-longrope" ? 14 : 30;  // windows need less
+  CHECK(bench.run(requests, shuffled,
+                  {.threads = 2, .cache_bytes = bench.blocks(few), .max_requests = 40, .prefill_tokens = 5},
+                  &stats) == alone);
   CHECK(stats.preemptions > 0);
 }
 
@@ -233,8 +260,10 @@ TEST_CASE("many threads submit, stream and cancel", "[concurrency]") {
         if (round % 3 == 2) ticket.cancel();
         const Result result = ticket.wait();
         if (result.error) {
-          if (result.error->kind() == "CANCELLED" && round % 3 == 2) ++cancelled;
-          else ++wrong;
+          if (result.error->kind() == "CANCELLED" && round % 3 == 2)
+            ++cancelled;
+          else
+            ++wrong;
         } else if (result.sequences.front().output_ids != expected.at(id) || streamed != expected.at(id)) {
           ++wrong;
         }

@@ -36,7 +36,10 @@ double error_of_scale(const std::vector<float>& expected, const float* found) {
 class Runner {
  public:
   explicit Runner(const test::Golden& golden)
-      : golden_(golden), loaded_(load_model(golden.directory)), model_(std::move(loaded_.def), *loaded_.weights), executor_(model_, 2) {
+      : golden_(golden),
+        loaded_(load_model(golden.directory)),
+        model_(std::move(loaded_.def), *loaded_.weights),
+        executor_(model_, 2) {
     budget_.limit_bytes = std::uint64_t{1} << 30;
   }
 
@@ -81,7 +84,8 @@ class Runner {
     executor_.run("decoder", {target, tp, {}, target_span, read, tp}, options);
     // All of the goldens' nodes but the attention weights were met.
     const auto names = golden_.names(prefix);
-    const auto nodes = std::count_if(names.begin(), names.end(), [](const std::string& n) { return !n.starts_with("attention."); });
+    const auto nodes = std::count_if(names.begin(), names.end(),
+                                     [](const std::string& n) { return !n.starts_with("attention."); });
     CHECK(static_cast<std::ptrdiff_t>(checked.size()) == nodes);
   }
 
@@ -96,8 +100,8 @@ class Runner {
 }  // namespace
 
 TEST_CASE("Marian computes what transformers computes, node by node", "[golden]") {
-  const std::string name = GENERATE(as<std::string>(), "marian-tiny", "marian-tiny-relu", "marian-tiny-gelu", "marian-tiny-separate",
-                                    "marian-tiny-untied");
+  const std::string name = GENERATE(as<std::string>(), "marian-tiny", "marian-tiny-relu", "marian-tiny-gelu",
+                                    "marian-tiny-separate", "marian-tiny-untied");
   const test::Golden golden(name);
   Runner runner(golden);
   INFO(name);

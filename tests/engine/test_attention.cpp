@@ -1,4 +1,5 @@
-// The ragged attention kernel against the naive reference, and its independence of chunks, batches and threads.
+// The ragged attention kernel against the naive reference, and its independence of chunks, batches and
+// threads.
 #include <omp.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -24,7 +25,8 @@ struct Case {
 // Sequences with their own blocks, filled with NaN where nothing was written.
 class Fixture {
  public:
-  Fixture(const Case& c, std::vector<std::int32_t> lengths) : case_(c), lengths_(std::move(lengths)), kv_{0, c.kv_heads, c.head_dim} {
+  Fixture(const Case& c, std::vector<std::int32_t> lengths)
+      : case_(c), lengths_(std::move(lengths)), kv_{0, c.kv_heads, c.head_dim} {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     std::int64_t rows = 0;
@@ -47,9 +49,14 @@ class Fixture {
   // Runs all sequences, each cut into chunks of at most `chunk` rows, all chunks of a round in one call.
   std::vector<float> run(std::int32_t chunk, int threads) {
     omp_set_num_threads(threads);
-    AttentionShape shape{.heads = case_.heads, .kv = kv_, .scale = scale(), .softcap = case_.softcap,
-                         .causal = case_.mask == Mask::causal, .window = case_.window};
-    std::vector<float> out(qkv_.size() / static_cast<std::size_t>(stride_) * static_cast<std::size_t>(case_.heads * case_.head_dim));
+    AttentionShape shape{.heads = case_.heads,
+                         .kv = kv_,
+                         .scale = scale(),
+                         .softcap = case_.softcap,
+                         .causal = case_.mask == Mask::causal,
+                         .window = case_.window};
+    std::vector<float> out(qkv_.size() / static_cast<std::size_t>(stride_) *
+                           static_cast<std::size_t>(case_.heads * case_.head_dim));
     std::vector<float> scratch(static_cast<std::size_t>(attention_scratch_floats(512, threads)));
     bool more = true;
     for (std::int32_t past = 0; more; past += chunk) {
@@ -63,15 +70,21 @@ class Fixture {
         first += lengths_[s];
       }
       const std::int64_t q = case_.heads * case_.head_dim;
-      for (const AttentionSpan& span : spans) write_kv(kv_, span, qkv_.data() + q, qkv_.data() + q + case_.kv_heads * case_.head_dim, stride_);
+      for (const AttentionSpan& span : spans)
+        write_kv(kv_, span, qkv_.data() + q, qkv_.data() + q + case_.kv_heads * case_.head_dim, stride_);
       attention(shape, spans, qkv_.data(), stride_, out.data(), scratch.data(), nullptr, nullptr);
     }
     return out;
   }
 
   test::Matrix expected() const {
-    Attention a{.heads = case_.heads, .kv_heads = case_.kv_heads, .head_dim = case_.head_dim, .scale = scale(),
-                .mask = case_.mask, .window = case_.window, .softcap = case_.softcap};
+    Attention a{.heads = case_.heads,
+                .kv_heads = case_.kv_heads,
+                .head_dim = case_.head_dim,
+                .scale = scale(),
+                .mask = case_.mask,
+                .window = case_.window,
+                .softcap = case_.softcap};
     test::Matrix all;
     std::size_t first = 0;
     for (const std::int32_t length : lengths_) {
@@ -85,7 +98,8 @@ class Fixture {
       };
       const std::int64_t q = case_.heads * case_.head_dim;
       const std::int64_t kv = case_.kv_heads * case_.head_dim;
-      for (auto& row : test::naive_attention(a, columns(0, q), columns(q, kv), columns(q + kv, kv), 0)) all.push_back(row);
+      for (auto& row : test::naive_attention(a, columns(0, q), columns(q, kv), columns(q + kv, kv), 0))
+        all.push_back(row);
       first += static_cast<std::size_t>(length);
     }
     return all;
@@ -106,8 +120,9 @@ class Fixture {
 }  // namespace
 
 TEST_CASE("attention agrees with the naive reference on ragged sequences", "[attention]") {
-  const Case c = GENERATE(Case{4, 4, 64, Mask::none, 0, 0}, Case{4, 4, 8, Mask::causal, 0, 0}, Case{6, 2, 80, Mask::causal, 0, 0},
-                          Case{14, 2, 64, Mask::causal, 20, 0}, Case{4, 1, 24, Mask::none, 10, 0}, Case{2, 2, 33, Mask::causal, 0, 5.0F});
+  const Case c = GENERATE(Case{4, 4, 64, Mask::none, 0, 0}, Case{4, 4, 8, Mask::causal, 0, 0},
+                          Case{6, 2, 80, Mask::causal, 0, 0}, Case{14, 2, 64, Mask::causal, 20, 0},
+                          Case{4, 1, 24, Mask::none, 10, 0}, Case{2, 2, 33, Mask::causal, 0, 5.0F});
   Fixture fixture(c, {1, 16, 17, 50, 3});
   CHECK(test::relative_error(fixture.run(512, 2), fixture.expected()) < 2e-6);
 }

@@ -24,7 +24,11 @@ std::vector<float> random_floats(std::int64_t count, unsigned seed) {
 struct Product {
   static constexpr std::int64_t kMaxRows = 320;
 
-  explicit Product(DenseSpec s) : spec(s), weight(random_floats(s.in * s.out, 1)), bias(random_floats(s.out, 2)), id(library.add(spec)) {
+  explicit Product(DenseSpec s)
+      : spec(s),
+        weight(random_floats(s.in * s.out, 1)),
+        bias(random_floats(s.out, 2)),
+        id(library.add(spec)) {
     packed = library.pack(id, [&](std::int64_t first, std::int64_t count, float* dst) {
       std::copy_n(weight.begin() + first * spec.in, count * spec.in, dst);
     });
@@ -39,7 +43,8 @@ struct Product {
     std::copy_n(x.begin() + first_row * spec.in, rows * spec.in, src.begin());
     std::vector<float> dst(static_cast<std::size_t>(bucket_rows(rows) * spec.out));
     std::vector<float> factor(dst.size(), 1.0F);
-    std::copy_n(other.begin() + first_row * spec.out, rows * spec.out, spec.combine == DenseSpec::add ? dst.begin() : factor.begin());
+    std::copy_n(other.begin() + first_row * spec.out, rows * spec.out,
+                spec.combine == DenseSpec::add ? dst.begin() : factor.begin());
     executor.run(id, *packed, bias.data(), rows, src.data(), dst.data(), factor.data());
     dst.resize(static_cast<std::size_t>(rows * spec.out));
     return dst;
@@ -55,14 +60,16 @@ struct Product {
 }  // namespace
 
 TEST_CASE("products agree with the naive reference", "[dense]") {
-  const auto act = GENERATE(Act::none, Act::relu, Act::gelu, Act::gelu_tanh, Act::silu, Act::quick_gelu, Act::tanh, Act::sigmoid);
+  const auto act = GENERATE(Act::none, Act::relu, Act::gelu, Act::gelu_tanh, Act::silu, Act::quick_gelu,
+                            Act::tanh, Act::sigmoid);
   const auto combine = GENERATE(DenseSpec::none, DenseSpec::add, DenseSpec::multiply);
   const bool bias = GENERATE(true, false);
   Product product({.in = 48, .out = 80, .bias = bias, .act = act, .combine = combine});
   const std::int64_t rows = 5;
   const std::vector<float> y = product.run(rows);
-  test::Matrix expected = test::naive_linear(test::to_matrix({product.x.data(), 5 * 48}, 48), product.weight,
-                                             bias ? std::span<const float>(product.bias) : std::span<const float>(), 80, act);
+  test::Matrix expected =
+      test::naive_linear(test::to_matrix({product.x.data(), 5 * 48}, 48), product.weight,
+                         bias ? std::span<const float>(product.bias) : std::span<const float>(), 80, act);
   for (std::size_t r = 0; r < expected.size(); ++r) {
     for (std::size_t i = 0; i < 80; ++i) {
       const auto other = static_cast<double>(product.other[r * 80 + i]);
@@ -74,7 +81,8 @@ TEST_CASE("products agree with the naive reference", "[dense]") {
 }
 
 TEST_CASE("a row's bits depend on neither its batch, its place nor the threads", "[dense]") {
-  const auto [in, out] = GENERATE(std::pair{32, 96}, std::pair{512, 512}, std::pair{2048, 512}, std::pair{512, 1000}, std::pair{96, 33});
+  const auto [in, out] = GENERATE(std::pair{32, 96}, std::pair{512, 512}, std::pair{2048, 512},
+                                  std::pair{512, 1000}, std::pair{96, 33});
   Product product({.in = in, .out = out, .bias = true});
   const std::vector<float> all = product.run(Product::kMaxRows);
   for (const std::int64_t rows : {1, 2, 3, 5, 8, 9, 17, 32, 63, 100, 129, 257}) {
@@ -94,7 +102,8 @@ TEST_CASE("rows gathered from packed weights are the rows that were packed", "[d
   for (const std::int64_t r : {0, 1, 17, 31, 49}) {
     product.packed->gather_row(r, 2.0F, row.data());
     for (std::int64_t i = 0; i < in; ++i) {
-      REQUIRE(row[static_cast<std::size_t>(i)] == 2.0F * product.weight[static_cast<std::size_t>(r * in + i)]);
+      REQUIRE(row[static_cast<std::size_t>(i)] ==
+              2.0F * product.weight[static_cast<std::size_t>(r * in + i)]);
     }
   }
 }

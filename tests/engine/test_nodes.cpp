@@ -73,7 +73,9 @@ class Lab {
   ModelDef def_;
 };
 
-Matrix rows_of(const Ran& ran, const std::string& node, std::int64_t width) { return test::to_matrix(ran.nodes.at(node), width); }
+Matrix rows_of(const Ran& ran, const std::string& node, std::int64_t width) {
+  return test::to_matrix(ran.nodes.at(node), width);
+}
 
 }  // namespace
 
@@ -88,9 +90,12 @@ TEST_CASE("embeddings, positions and sums", "[nodes]") {
   for (std::size_t r = 0; r < kTokens.size(); ++r) {
     std::vector<double> row;
     for (std::int64_t i = 0; i < kWidth; ++i) {
-      const double angle = kPositions[r] / std::pow(10000.0, 2.0 * static_cast<double>(i % (kWidth / 2)) / kWidth);
-      row.push_back(3.0 * static_cast<double>(lab.weight("tokens.weight")[static_cast<std::size_t>(kTokens[r] * kWidth + i)]) +
-                    static_cast<double>(lab.weight("positions.weight")[static_cast<std::size_t>((kPositions[r] + 2) * kWidth + i)]) +
+      const double angle =
+          kPositions[r] / std::pow(10000.0, 2.0 * static_cast<double>(i % (kWidth / 2)) / kWidth);
+      row.push_back(3.0 * static_cast<double>(lab.weight(
+                              "tokens.weight")[static_cast<std::size_t>(kTokens[r] * kWidth + i)]) +
+                    static_cast<double>(lab.weight(
+                        "positions.weight")[static_cast<std::size_t>((kPositions[r] + 2) * kWidth + i)]) +
                     (i < kWidth / 2 ? std::sin(angle) : std::cos(angle)));
     }
     expected.push_back(row);
@@ -99,7 +104,8 @@ TEST_CASE("embeddings, positions and sums", "[nodes]") {
 }
 
 TEST_CASE("norms, linear maps, activations, row gathers", "[nodes]") {
-  const Norm norm = GENERATE(Norm{.kind = Norm::layer, .eps = 1e-5F}, Norm{.kind = Norm::rms, .eps = 1e-6F, .weight_offset = 1.0F},
+  const Norm norm = GENERATE(Norm{.kind = Norm::layer, .eps = 1e-5F},
+                             Norm{.kind = Norm::rms, .eps = 1e-6F, .weight_offset = 1.0F},
                              Norm{.kind = Norm::layer, .eps = 1e-12F, .bias = false});
   Lab lab([&](GraphBuilder& g) {
     Value x = g.embedding("tokens", g.tokens(), {.rows = kVocab, .dim = kWidth});
@@ -112,7 +118,8 @@ TEST_CASE("norms, linear maps, activations, row gathers", "[nodes]") {
   const Ran ran = lab.run();
   const bool bias = norm.kind == Norm::layer && norm.bias;
   const Matrix x = rows_of(ran, "tokens", kWidth);
-  const Matrix normed = test::naive_norm(x, norm, lab.weight("norm.weight"), bias ? lab.weight("norm.bias") : std::span<const float>());
+  const Matrix normed = test::naive_norm(x, norm, lab.weight("norm.weight"),
+                                         bias ? lab.weight("norm.bias") : std::span<const float>());
   CHECK(test::relative_error(ran.nodes.at("norm"), normed) < 1e-5);
   Matrix wide = test::naive_linear(normed, lab.weight("wide.weight"), lab.weight("wide.bias"), 40, Act::gelu);
   CHECK(test::relative_error(ran.nodes.at("wide"), wide) < 1e-5);
@@ -138,19 +145,25 @@ TEST_CASE("feed-forward networks, gated and not", "[nodes]") {
   });
   const Ran ran = lab.run();
   const Matrix x = rows_of(ran, "tokens", kWidth);
-  Matrix hidden = test::naive_linear(x, lab.weight("up.weight"), lab.weight("up.bias"), 48, gated ? Act::none : Act::silu);
+  Matrix hidden = test::naive_linear(x, lab.weight("up.weight"), lab.weight("up.bias"), 48,
+                                     gated ? Act::none : Act::silu);
   if (gated) {
-    const Matrix gate = test::naive_linear(x, lab.weight("gate.weight"), lab.weight("gate.bias"), 48, Act::silu);
+    const Matrix gate =
+        test::naive_linear(x, lab.weight("gate.weight"), lab.weight("gate.bias"), 48, Act::silu);
     for (std::size_t r = 0; r < hidden.size(); ++r) {
       for (std::size_t i = 0; i < 48; ++i) hidden[r][i] *= gate[r][i];
     }
   }
-  CHECK(test::relative_error(ran.output, test::naive_linear(hidden, lab.weight("down.weight"), lab.weight("down.bias"), kWidth)) < 1e-5);
+  CHECK(test::relative_error(ran.output, test::naive_linear(hidden, lab.weight("down.weight"),
+                                                            lab.weight("down.bias"), kWidth)) < 1e-5);
 }
 
 TEST_CASE("self-attention with rotary positions, grouped queries and head norms", "[nodes]") {
   const bool interleaved = GENERATE(true, false);
-  Attention a{.proj = {.q = "q", .k = "k", .v = "v", .out = "o", .bias = true, .out_bias = false}, .heads = 4, .kv_heads = 2, .head_dim = 12};
+  Attention a{.proj = {.q = "q", .k = "k", .v = "v", .out = "o", .bias = true, .out_bias = false},
+              .heads = 4,
+              .kv_heads = 2,
+              .head_dim = 12};
   a.scale = 0.3F;
   a.rope = Rope{.dims = 8, .inv_freq = {1.0F, 0.5F, 0.1F, 0.02F}, .scale = 1.1F, .interleaved = interleaved};
   a.q_norm = "qn";
@@ -168,7 +181,8 @@ TEST_CASE("self-attention with rotary positions, grouped queries and head norms"
   const auto norm_heads = [&](Matrix m, std::int64_t heads, const std::string& weight) {
     for (auto& row : m) {
       for (std::int64_t h = 0; h < heads; ++h) {
-        const Matrix head = test::naive_norm({{row.begin() + h * 12, row.begin() + (h + 1) * 12}}, a.qk_norm, lab.weight(weight), {});
+        const Matrix head = test::naive_norm({{row.begin() + h * 12, row.begin() + (h + 1) * 12}}, a.qk_norm,
+                                             lab.weight(weight), {});
         std::copy(head[0].begin(), head[0].end(), row.begin() + h * 12);
       }
     }
@@ -180,10 +194,13 @@ TEST_CASE("self-attention with rotary positions, grouped queries and head norms"
   const Matrix v = project("v", 24);
   Matrix mixed;
   for (const auto& [first, end] : {std::pair<std::ptrdiff_t, std::ptrdiff_t>{0, 4}, {4, 7}}) {
-    const auto part = [&, f = first, e = end](const Matrix& m) { return Matrix(m.begin() + f, m.begin() + e); };
+    const auto part = [&, f = first, e = end](const Matrix& m) {
+      return Matrix(m.begin() + f, m.begin() + e);
+    };
     for (auto& row : test::naive_attention(a, part(q), part(k), part(v), 0)) mixed.push_back(row);
   }
-  CHECK(test::relative_error(ran.output, test::naive_linear(mixed, lab.weight("o.weight"), {}, kWidth)) < 1e-5);
+  CHECK(test::relative_error(ran.output, test::naive_linear(mixed, lab.weight("o.weight"), {}, kWidth)) <
+        1e-5);
 }
 
 TEST_CASE("fused and unfused plans give the same bits", "[plan]") {

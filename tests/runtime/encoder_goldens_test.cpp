@@ -72,7 +72,9 @@ Model load(const std::string& name, int threads) {
 Request probing(const Input& input, Nodes& nodes) {
   Request request;
   request.input = input;
-  request.on_node = [&nodes](const NodeValue& value) { nodes.emplace_back(std::string(value.node), value.value); };
+  request.on_node = [&nodes](const NodeValue& value) {
+    nodes.emplace_back(std::string(value.node), value.value);
+  };
   return request;
 }
 
@@ -82,7 +84,8 @@ double difference(const Tensor& found, const Tensor& expected) {
   double worst = 0;
   for (std::size_t i = 0; i < expected.f32().size(); ++i) {
     scale = std::max(scale, std::abs(static_cast<double>(expected.f32()[i])));
-    const double error = std::abs(static_cast<double>(found.f32()[i]) - static_cast<double>(expected.f32()[i]));
+    const double error =
+        std::abs(static_cast<double>(found.f32()[i]) - static_cast<double>(expected.f32()[i]));
     worst = std::max(worst, std::isnan(error) ? INFINITY : error);
   }
   return worst / scale;
@@ -108,12 +111,14 @@ TEST_CASE("encoders compute what transformers computes, node by node") {
         ++compared;
       }
       CHECK(compared > 0);
-      for (const char* output : {"logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output"}) {
+      for (const char* output :
+           {"logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output"}) {
         const Tensor expected = golden.read(std::to_string(i) + "/" + output);
         if (expected.empty()) continue;
         INFO("output " << output);
         REQUIRE(seen.contains(output));
-        const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const auto& n) { return n.first == output; });
+        const auto found =
+            std::find_if(nodes.begin(), nodes.end(), [&](const auto& n) { return n.first == output; });
         CHECK(found->second.shape() == expected.shape());
       }
     }

@@ -38,7 +38,8 @@ class MemoryStore final : public WeightStore {
     return all;
   }
   void read(const TensorInfo& tensor, std::uint64_t first_byte, std::span<std::byte> dst) const override {
-    std::memcpy(dst.data(), reinterpret_cast<const std::byte*>(values(tensor.name).data()) + first_byte, dst.size());
+    std::memcpy(dst.data(), reinterpret_cast<const std::byte*>(values(tensor.name).data()) + first_byte,
+                dst.size());
   }
 
  private:

@@ -6,7 +6,9 @@
 namespace attend::test {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 }  // namespace
 
@@ -33,19 +35,22 @@ double naive_act(Act act, double x) {
   return x;
 }
 
-Matrix naive_linear(const Matrix& x, std::span<const float> weight, std::span<const float> bias, std::int64_t out, Act act) {
+Matrix naive_linear(const Matrix& x, std::span<const float> weight, std::span<const float> bias,
+                    std::int64_t out, Act act) {
   Matrix y(x.size(), std::vector<double>(at(out)));
   for (std::size_t r = 0; r < x.size(); ++r) {
     for (std::size_t o = 0; o < at(out); ++o) {
       double sum = bias.empty() ? 0 : static_cast<double>(bias[o]);
-      for (std::size_t i = 0; i < x[r].size(); ++i) sum += x[r][i] * static_cast<double>(weight[o * x[r].size() + i]);
+      for (std::size_t i = 0; i < x[r].size(); ++i)
+        sum += x[r][i] * static_cast<double>(weight[o * x[r].size() + i]);
       y[r][o] = naive_act(act, sum);
     }
   }
   return y;
 }
 
-Matrix naive_norm(const Matrix& x, const Norm& norm, std::span<const float> weight, std::span<const float> bias) {
+Matrix naive_norm(const Matrix& x, const Norm& norm, std::span<const float> weight,
+                  std::span<const float> bias) {
   Matrix y = x;
   for (std::vector<double>& row : y) {
     const auto n = static_cast<double>(row.size());
@@ -64,7 +69,8 @@ Matrix naive_norm(const Matrix& x, const Norm& norm, std::span<const float> weig
   return y;
 }
 
-Matrix naive_attention(const Attention& a, const Matrix& q, const Matrix& keys, const Matrix& values, std::int64_t past) {
+Matrix naive_attention(const Attention& a, const Matrix& q, const Matrix& keys, const Matrix& values,
+                       std::int64_t past) {
   const std::int64_t group = a.heads / a.kv_heads_or_heads();
   Matrix out(q.size(), std::vector<double>(at(a.heads * a.head_dim)));
   for (std::int64_t r = 0; r < static_cast<std::int64_t>(q.size()); ++r) {
@@ -73,26 +79,31 @@ Matrix naive_attention(const Attention& a, const Matrix& q, const Matrix& keys, 
       double max = -1e300;
       for (std::int64_t k = 0; k < static_cast<std::int64_t>(keys.size()); ++k) {
         const std::int64_t position = past + r;
-        const bool seen = (a.mask == Mask::none || k <= position) && (a.window == 0 || a.mask == Mask::none || k > position - a.window) &&
+        const bool seen = (a.mask == Mask::none || k <= position) &&
+                          (a.window == 0 || a.mask == Mask::none || k > position - a.window) &&
                           (a.window == 0 || a.mask == Mask::causal || std::abs(position - k) <= a.window / 2);
         double s = 0;
-        for (std::int64_t i = 0; i < a.head_dim; ++i) s += q[at(r)][at(h * a.head_dim + i)] * keys[at(k)][at(h / group * a.head_dim + i)];
+        for (std::int64_t i = 0; i < a.head_dim; ++i)
+          s += q[at(r)][at(h * a.head_dim + i)] * keys[at(k)][at(h / group * a.head_dim + i)];
         s *= static_cast<double>(a.scale);
-        if (a.softcap != 0) s = static_cast<double>(a.softcap) * std::tanh(s / static_cast<double>(a.softcap));
+        if (a.softcap != 0)
+          s = static_cast<double>(a.softcap) * std::tanh(s / static_cast<double>(a.softcap));
         p[at(k)] = seen ? s : -1e300;
         max = std::max(max, p[at(k)]);
       }
       double sum = 0;
       for (double& v : p) sum += v = v <= -1e300 ? 0 : std::exp(v - max);
       for (std::size_t k = 0; k < keys.size(); ++k) {
-        for (std::int64_t i = 0; i < a.head_dim; ++i) out[at(r)][at(h * a.head_dim + i)] += p[k] / sum * values[k][at(h / group * a.head_dim + i)];
+        for (std::int64_t i = 0; i < a.head_dim; ++i)
+          out[at(r)][at(h * a.head_dim + i)] += p[k] / sum * values[k][at(h / group * a.head_dim + i)];
       }
     }
   }
   return out;
 }
 
-void naive_rope(Matrix& x, std::int64_t heads, std::int64_t head_dim, const Rope& rope, std::span<const std::int32_t> positions) {
+void naive_rope(Matrix& x, std::int64_t heads, std::int64_t head_dim, const Rope& rope,
+                std::span<const std::int32_t> positions) {
   for (std::size_t r = 0; r < x.size(); ++r) {
     for (std::int64_t h = 0; h < heads; ++h) {
       for (std::int64_t i = 0; i < rope.dims / 2; ++i) {

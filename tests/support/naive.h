@@ -14,9 +14,10 @@ using Matrix = std::vector<std::vector<double>>;
 Matrix to_matrix(std::span<const float> values, std::int64_t width);
 double naive_act(Act act, double x);
 // x [rows, in], weight [out, in] row-major, bias [out] or empty.
-Matrix naive_linear(const Matrix& x, std::span<const float> weight, std::span<const float> bias, std::int64_t out,
-                    Act act = Act::none);
-Matrix naive_norm(const Matrix& x, const Norm& norm, std::span<const float> weight, std::span<const float> bias);
+Matrix naive_linear(const Matrix& x, std::span<const float> weight, std::span<const float> bias,
+                    std::int64_t out, Act act = Act::none);
+Matrix naive_norm(const Matrix& x, const Norm& norm, std::span<const float> weight,
+                  std::span<const float> bias);
 // q [rows, heads * d] at positions past, past + 1, ...; keys and values [keys, kv_heads * d].
 Matrix naive_attention(const Attention& attributes, const Matrix& q, const Matrix& keys, const Matrix& values,
                        std::int64_t past);

@@ -239,8 +239,8 @@ TEST_CASE("A directory's templates: the file, the named ones, the special tokens
 
 TEST_CASE("Reasoning is passed under the names that templates read") {
   ChatInput input;
-  input.messages =
-      from_json(nlohmann::ordered_json::parse(R"([{"role": "assistant", "content": "a", "reasoning": "r"}])"));
+  input.messages = from_json(
+      nlohmann::ordered_json::parse(R"([{"role": "assistant", "content": "a", "reasoning": "r"}])"));
   const auto parsed =
       ChatTemplate::parse("{{ messages[0].reasoning_content }}{{ messages[0].thinking }}", "t");
   CHECK(parsed.render(input) == "rr");

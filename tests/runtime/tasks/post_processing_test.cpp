@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "attend/error.h"
+#include "attend/task_value.h"
 #include "runtime/tasks/question_answering.h"
 #include "runtime/tasks/scores.h"
 #include "runtime/tasks/sentence_embedding.h"
-#include "attend/task_value.h"
 #include "runtime/tasks/token_classification.h"
 #include "runtime/tasks/unicode.h"
 

@@ -157,8 +157,8 @@ class Model {
 std::shared_ptr<const Tokenizer> open_tokenizer(const std::filesystem::path& directory);
 
 // Where the library's messages go: `level` (trace, debug, info, warn, error, off) and above to `sink`, or to
-// standard error when it is empty. Until it is called, warnings and errors go to standard error. Call it before
-// other threads use the library; throws a usage Error for another level.
+// standard error when it is empty. Until it is called, warnings and errors go to standard error. Call it
+// before other threads use the library; throws a usage Error for another level.
 void set_log(std::string_view level,
              std::function<void(std::string_view level, std::string_view message)> sink = {});
 
