@@ -70,7 +70,7 @@ TEST_CASE("npy: rows of another shape are refused") {
   CHECK_THROWS_AS(writer.append(Tensor::zeros(DType::f32, {1, 4})), Error);
 }
 
-TEST_CASE("--dump writes the logits of every generated token") {
+TEST_CASE("option --dump writes the logits of every generated token") {
   const std::string directory = scratch("dump") + "/values";
   const ProcessResult result =
       run_attend({"run", demo_model(), "--json", "--num-beams", "1", "--dump", directory, "I eat an apple."});
@@ -86,7 +86,7 @@ TEST_CASE("--dump writes the logits of every generated token") {
   CHECK(files > 10);  // the nodes of the layers as well
 }
 
-TEST_CASE("--dump-node writes these nodes alone, a directory for each of several inputs") {
+TEST_CASE("option --dump-node writes these nodes alone, a directory for each of several inputs") {
   const std::string directory = scratch("dump_nodes") + "/values";
   const ProcessResult result = run_attend(
       {"run", demo_model(), "--dump", directory, "--dump-node", "logits", "I eat an apple.", "It is red."});

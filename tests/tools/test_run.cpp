@@ -39,7 +39,7 @@ TEST_CASE("arguments, a file and standard input give the same translations") {
   CHECK(run_demo({kSentence, "--file", write_file("both", "I eat an apple.\n")}).out == arguments.out);
 }
 
-TEST_CASE("--json writes one object an input with the fields of the translation pipeline") {
+TEST_CASE("option --json writes one object an input with the fields of the translation pipeline") {
   const ProcessResult result = run_demo({"--json", kSentence, "I eat an apple."});
   REQUIRE(result.exit_code == 0);
   const std::vector<json> lines = result.json_lines();

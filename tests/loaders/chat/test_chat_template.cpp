@@ -20,7 +20,8 @@ using attend::jinja::Value;
 
 namespace {
 
-Value from_json(const nlohmann::ordered_json& json) {
+template <typename Json>
+Value from_json(const Json& json) {
   const auto document = attend::parse_json(json.dump(), attend::request_json_limits(), "test");
   return Value::from_json(*document);
 }
@@ -31,7 +32,7 @@ std::string render(const std::string& source, const char* variables = "{}") {
   input.messages = attend::messages_value(
       std::vector<ChatMessage>{{"system", "Be brief."}, {"user", "Hi"}, {"assistant", "Hello"}});
   input.now = LocalTime::parse("2024-07-26T12:34:56");
-  for (const auto& [name, value] : nlohmann::ordered_json::parse(variables).items()) {
+  for (const auto& [name, value] : nlohmann::json::parse(variables).items()) {
     input.variables.emplace_back(name, from_json(value));
   }
   return ChatTemplate::parse(source, "test").render(input);
@@ -228,7 +229,7 @@ TEST_CASE("A directory's templates: the file, the named ones, the special tokens
   ChatInput input;
   input.messages = attend::messages_value({});
   CHECK(templates->render(input) == "<s>plain");
-  input.tools = from_json(nlohmann::ordered_json::parse(R"([{"type": "function"}])"));
+  input.tools = from_json(nlohmann::json::parse(R"([{"type": "function"}])"));
   CHECK(templates->render(input) == "tools 1");
   CHECK(templates->render(input, "default") == "<s>plain");
   CHECK_THROWS_AS(templates->render(input, "rag"), Error);
@@ -239,8 +240,8 @@ TEST_CASE("A directory's templates: the file, the named ones, the special tokens
 
 TEST_CASE("Reasoning is passed under the names that templates read") {
   ChatInput input;
-  input.messages = from_json(
-      nlohmann::ordered_json::parse(R"([{"role": "assistant", "content": "a", "reasoning": "r"}])"));
+  input.messages =
+      from_json(nlohmann::json::parse(R"([{"role": "assistant", "content": "a", "reasoning": "r"}])"));
   const auto parsed =
       ChatTemplate::parse("{{ messages[0].reasoning_content }}{{ messages[0].thinking }}", "t");
   CHECK(parsed.render(input) == "rr");
