@@ -178,6 +178,7 @@ struct Executor::Impl final : RunContext {
   Arena* arena = nullptr;
   const CompiledGraph* current = nullptr;
   const Plan* plan = nullptr;
+  StepInput step;  // of the last run: its sizes are those of the outputs
   const RunOptions* options = nullptr;
   NodeIo io;
 };
@@ -189,7 +190,8 @@ void Executor::run(const std::string& graph, const StepInput& input, const RunOp
   omp_set_num_threads(impl_->threads);
   impl_->current = &impl_->model.graph(graph);
   impl_->plan = options.on_node ? &impl_->current->materialized : &impl_->current->fused;
-  impl_->input = &input;
+  impl_->step = input;
+  impl_->input = &impl_->step;
   impl_->profiler = options.profiler;
   impl_->options = &options;
   impl_->reserve_arena();

@@ -32,7 +32,8 @@ std::string render(const std::string& source, const char* variables = "{}") {
   input.messages = attend::messages_value(
       std::vector<ChatMessage>{{"system", "Be brief."}, {"user", "Hi"}, {"assistant", "Hello"}});
   input.now = LocalTime::parse("2024-07-26T12:34:56");
-  for (const auto& [name, value] : nlohmann::json::parse(variables).items()) {
+  const nlohmann::json parsed = nlohmann::json::parse(variables);
+  for (const auto& [name, value] : parsed.items()) {
     input.variables.emplace_back(name, from_json(value));
   }
   return ChatTemplate::parse(source, "test").render(input);
