@@ -31,13 +31,10 @@ build() {  # build PRESET [TARGET...]
 build release
 build dev
 build tsan attend_concurrency_tests
-build shared attend attend_cli  # the same objects as release: cheap with ccache
 
 step "tests, ThreadSanitizer"
 ctest --preset tsan -L concurrency --parallel "$jobs"
 step "tests, AddressSanitizer and UBSan"
 ctest --preset dev --parallel "$jobs"
-step "consumer of the shared library"
-ctest --preset shared -R '^consumer: '
 step "tests, release"
 ctest --preset release --parallel "$jobs"
