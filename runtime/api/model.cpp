@@ -74,8 +74,8 @@ std::string checked_dtype(const std::string& dtype) {
 
 // Packs the weights on a thread of its own. OpenMP keeps a pool for every thread that ever opened a parallel
 // region, and while the pools together have more threads than there are processors, waiting threads sleep
-// instead of spinning: half a millisecond a token. The pool of this thread ends with it, and the scheduler's
-// is the only one.
+// instead of spinning, at every one of a token's regions. The pool of this thread ends with it, and the
+// scheduler's is the only one.
 std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, int threads,
                                              const std::function<void(double)>& progress) {
   return std::async(std::launch::async,
