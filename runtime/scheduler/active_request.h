@@ -4,9 +4,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "engine/plan/executor.h"
 #include "runtime/generation/length_limits.h"
+#include "runtime/scheduler/batch.h"
 #include "runtime/scheduler/block_pool.h"
 #include "runtime/scheduler/request.h"
 #include "runtime/scheduler/search_state.h"
@@ -46,6 +50,25 @@ struct ActiveRequest {
     sequences.clear();
     cross.reset();
   }
+
+  // Ends the request: gives its cache back and calls on_done.
+  void finish(Outcome outcome);
+  void fail(Error error);
+
+  // Where the request's rows of one kind are in the step's: the first and their number.
+  std::pair<std::int64_t, std::int64_t> rows_of(Rows kind) const;
+  // Rows of each sequence in this step. A request whose sequences all lack one token decodes; otherwise its
+  // sequences catch up in chunks, but for the last token of each, which all take in the same step.
+  // Takes what it may of the prompt rows that are left, `prefill`.
+  std::vector<std::int32_t> rows_of_step(std::int32_t& prefill) const;
+  // Adds these rows, for which the cache has room, to the step.
+  void add_rows(Batch& batch, std::span<const std::int32_t> counts);
+  // New sequences take over the cache of those they continue; the last heir takes it, the others share it.
+  void follow(std::span<const BeamMove> moves);
+  // Streams the token that this step chose.
+  void emit(std::span<const BeamMove> moves) const;
+  // Hands the request's rows of a node's value to on_node.
+  void report(const NodeView& view) const;
 };
 
 }  // namespace attend

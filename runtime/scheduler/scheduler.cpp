@@ -14,15 +14,12 @@
 #include "engine/plan/executor.h"
 #include "runtime/scheduler/active_request.h"
 #include "runtime/scheduler/batch.h"
-#include "runtime/scheduler/prefix_cache.h"
+#include "runtime/scheduler/cache_memory.h"
 
 namespace attend {
 namespace {
 
 using ActivePtr = std::unique_ptr<ActiveRequest>;
-
-// Rows of a request that is scored in one step: each has logits over the whole vocabulary.
-constexpr std::int32_t kScoredRows = 64;
 
 Error cancelled_error() {
   return Error("CANCELLED", "request", "the request was cancelled", ErrorCategory::cancelled);
@@ -54,29 +51,9 @@ struct Scheduler::Impl {
       : model(std::move(compiled)),
         options(scheduler_options),
         executor(*model, options.threads),
-        has_encoder(model->def().graph("encoder") != nullptr),
-        has_decoder(model->def().graph("decoder") != nullptr) {
-    budget.limit_bytes = options.cache_bytes;
-    for (const CacheGroup& group : model->cache().self) {
-      self_pools.push_back(
-          std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget));
-    }
-    for (const CacheGroup& group : model->cache().cross) {
-      cross_pool = std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget);
-    }
-    if (!has_encoder && has_decoder)
-      prefixes.emplace(self_pools, model->cache().self, options.prefix_bytes, unrotated_tokens());
+        cache(*model, options.cache_bytes, options.prefix_bytes),
+        has_encoder(model->def().graph("encoder") != nullptr) {
     worker = std::thread([this] { loop(); });
-  }
-
-  // Tokens whose rotation is the same in every request; 0: all of them.
-  std::int64_t unrotated_tokens() const {
-    std::int64_t tokens = 0;
-    for (const Rope& rope : model->ropes()) {
-      if (rope.dynamic_from > 0)
-        tokens = tokens == 0 ? rope.dynamic_from : std::min(tokens, rope.dynamic_from);
-    }
-    return tokens;
   }
 
   ~Impl() {
@@ -98,7 +75,7 @@ struct Scheduler::Impl {
       publish_stats();
     }
     for (std::deque<ActivePtr>* list : {&waiting, &running}) {
-      for (ActivePtr& active : *list) fail(*active, cancelled_error());
+      for (ActivePtr& active : *list) active->fail(cancelled_error());
       list->clear();
     }
   }
@@ -119,32 +96,13 @@ struct Scheduler::Impl {
     for (std::deque<ActivePtr>* list : {&waiting, &running}) {
       std::erase_if(*list, [&](ActivePtr& active) {
         if (!active->request.cancelled->load()) return false;
-        fail(*active, cancelled_error());
+        active->fail(cancelled_error());
         return true;
       });
     }
   }
 
-  void fail(ActiveRequest& active, Error error) {
-    Outcome outcome;
-    outcome.error = std::move(error);
-    finish(active, std::move(outcome));
-  }
-
-  void finish(ActiveRequest& active, Outcome outcome) {
-    const double now = Profiler::now();
-    outcome.total_ms = (now - active.submitted) * 1e3;
-    outcome.queue_ms = active.started == 0 ? outcome.total_ms : (active.started - active.submitted) * 1e3;
-    if (active.encoded != 0) {
-      outcome.encode_ms = (active.encoded - active.started) * 1e3;
-      outcome.decode_ms = (now - active.encoded) * 1e3;
-    }
-    active.drop_cache();
-    active.request.on_done(std::move(outcome));
-  }
-
-  // --- Admission
-  // -------------------------------------------------------------------------------------------------
+  // --- Admission ---
 
   // Takes waiting requests in their order while there is room, and runs one encoder pass over them.
   void admit() {
@@ -155,9 +113,9 @@ struct Scheduler::Impl {
       ActiveRequest& next = *waiting.front();
       const auto length = static_cast<std::int32_t>(next.request.input_ids.size());
       if (has_encoder && tokens > 0 && tokens + length > options.encoder_tokens) break;
-      if (!reserve_cross(next, length)) {
+      if (!cache.reserve_cross(next, length)) {
         if (!running.empty() || !admitted.empty()) break;  // memory comes back when others are done
-        fail(next, memory_error(budget.limit_bytes));
+        next.fail(memory_error(cache.limit_bytes()));
         waiting.pop_front();
         continue;
       }
@@ -171,14 +129,6 @@ struct Scheduler::Impl {
     for (ActivePtr& active : admitted) {
       if (active != nullptr) start(std::move(active));
     }
-  }
-
-  bool reserve_cross(ActiveRequest& active, std::int32_t length) {
-    if (cross_pool == nullptr || active.request.mode == ScheduledRequest::Mode::encode) return true;
-    active.cross.emplace(*cross_pool);
-    if (active.cross->reserve(0, length)) return true;
-    active.cross.reset();
-    return false;
   }
 
   // Runs the encoder over all of them; requests that only encode are finished (and null) afterwards.
@@ -201,7 +151,7 @@ struct Scheduler::Impl {
     } catch (...) {
       const Error error = as_error(std::current_exception());
       for (ActivePtr& active : admitted) {
-        fail(*active, error);
+        active->fail(error);
         active.reset();
       }
       return;
@@ -215,27 +165,17 @@ struct Scheduler::Impl {
     }
   }
 
-  // Where a request's rows of one kind are in the step's: the first and their number.
-  static std::pair<std::int64_t, std::int64_t> rows_of(const ActiveRequest& active, Rows kind) {
-    switch (kind) {
-      case Rows::tokens: return {active.first_row, active.rows};
-      case Rows::sampled: return {active.first_sampled, active.sampled};
-      case Rows::sequences: return {active.first_sequence, active.step_sequences};
-    }
-    return {0, 0};
-  }
-
   void finish_encoding(ActiveRequest& active) {
     Outcome outcome;
     const Graph& graph = *model->def().graph("encoder");
     for (const NamedValue& output : graph.outputs) {
       const OutputView view = executor.output(output.name);
-      const auto [first, rows] = rows_of(active, graph.values[static_cast<std::size_t>(output.value)].rows);
+      const auto [first, rows] = active.rows_of(graph.values[static_cast<std::size_t>(output.value)].rows);
       outcome.outputs.push_back({output.name, Tensor::from({view.data + first * view.width,
                                                             static_cast<std::size_t>(rows * view.width)},
                                                            {rows, view.width})});
     }
-    finish(active, std::move(outcome));
+    active.finish(std::move(outcome));
   }
 
   void start(ActivePtr active) {
@@ -252,19 +192,12 @@ struct Scheduler::Impl {
                              : make_search(active->request, active->limits, prompt);
       }
       for (int i = 0; i < active->search->rows(); ++i) {
-        active->sequences.push_back(empty_sequence(active->limits.prompt_length));
+        active->sequences.push_back(cache.empty_sequence(active->limits.prompt_length));
       }
       running.push_back(std::move(active));
     } catch (...) {
-      fail(*active, as_error(std::current_exception()));
+      active->fail(as_error(std::current_exception()));
     }
-  }
-
-  CachedSequence empty_sequence(std::int32_t rotated_as) {
-    CachedSequence sequence;
-    for (const auto& pool : self_pools) sequence.groups.emplace_back(*pool);
-    sequence.rotated_as = rotated_as;
-    return sequence;
   }
 
   // Empties the cache of sequences that have just outgrown the length up to which their keys are good.
@@ -273,27 +206,26 @@ struct Scheduler::Impl {
     for (std::size_t i = 0; i < active.sequences.size() && limit > 0; ++i) {
       const auto length = static_cast<std::int32_t>(active.search->sequence(static_cast<int>(i)).size());
       if (length > limit && active.sequences[i].rotated_as <= limit)
-        active.sequences[i] = empty_sequence(length);
+        active.sequences[i] = cache.empty_sequence(length);
     }
   }
 
-  // --- One decoder step
-  // ------------------------------------------------------------------------------------------
+  // --- One decoder step ---
 
   void step() {
     build_step();
     if (batch.rows() == 0) return;
     try {
-      executor.run("decoder", batch.input(self_pools.size()), run_options(running));
+      executor.run("decoder", batch.input(cache.groups()), run_options(running));
     } catch (...) {
       const Error error = as_error(std::current_exception());
-      for (ActivePtr& active : running) fail(*active, error);
+      for (ActivePtr& active : running) active->fail(error);
       running.clear();
       return;
     }
     ++counters.steps;
     counters.decoder_rows += batch.rows();
-    remember_prefixes();
+    for (ActivePtr& active : running) cache.remember_prefixes(*active);
     score();
     for (ActivePtr& active : running) {
       if (active != nullptr && active->sampled > 0) advance(active);
@@ -310,69 +242,22 @@ struct Scheduler::Impl {
       active.first_sampled = batch.sampled();
       active.first_sequence = batch.sequences();
       restart_outgrown(active);
-      share_prefixes(active);
-      const std::vector<std::int32_t> counts = rows_of_step(active, prefill);
-      while (!reserve(active, counts)) {
-        if (prefixes && prefixes->evict()) continue;  // memory that nothing in flight needs
+      counters.shared_tokens += cache.share_prefixes(active);
+      const std::vector<std::int32_t> counts = active.rows_of_step(prefill);
+      while (!cache.reserve(active, counts)) {
+        if (cache.evict()) continue;  // memory that nothing in flight needs
         if (r + 1 == running.size() && r == 0) break;
         preempt_last();
         if (r == running.size()) break;  // it was this one
       }
       if (r == running.size()) break;
-      if (!reserve(active, counts)) {
-        fail(active, memory_error(budget.limit_bytes));
+      if (!cache.reserve(active, counts)) {
+        active.fail(memory_error(cache.limit_bytes()));
         running.erase(running.begin() + static_cast<std::ptrdiff_t>(r--));
         continue;
       }
-      add_rows(active, counts);
+      active.add_rows(batch, counts);
     }
-  }
-
-  // Sequences that have nothing in the cache yet begin with what earlier requests left. Dumps show every row.
-  void share_prefixes(ActiveRequest& active) {
-    if (!prefixes || active.request.on_node || active.request.mode == ScheduledRequest::Mode::score) return;
-    for (std::size_t i = 0; i < active.sequences.size(); ++i) {
-      if (active.sequences[i].cached > 0) continue;
-      counters.shared_tokens +=
-          prefixes->take(active.search->sequence(static_cast<int>(i)), active.sequences[i]);
-    }
-  }
-
-  // Of requests with one sequence; the beams of a search have little that others will ask for.
-  void remember_prefixes() {
-    if (!prefixes) return;
-    for (ActivePtr& active : running) {
-      if (active->sequences.size() == 1)
-        prefixes->add(active->search->sequence(0), active->sequences.front());
-    }
-  }
-
-  // Rows of each sequence in this step. A request whose sequences all lack one token decodes; otherwise its
-  // sequences catch up in chunks, but for the last token of each, which all take in the same step.
-  static std::vector<std::int32_t> rows_of_step(const ActiveRequest& active, std::int32_t& prefill) {
-    const std::size_t n = active.sequences.size();
-    std::vector<std::int32_t> counts(n, 0);
-    bool decodes = true;
-    for (std::size_t i = 0; i < n; ++i) decodes = decodes && active.remaining(i) == 1;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::int32_t wanted = decodes || n == 1 ? active.remaining(i) : active.remaining(i) - 1;
-      counts[i] = decodes ? wanted : std::min(wanted, prefill);
-      if (active.request.mode == ScheduledRequest::Mode::score) counts[i] = std::min(counts[i], kScoredRows);
-      if (!decodes) prefill -= counts[i];
-    }
-    return counts;
-  }
-
-  bool reserve(ActiveRequest& active, const std::vector<std::int32_t>& counts) {
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      CachedSequence& sequence = active.sequences[i];
-      for (std::size_t g = 0; g < sequence.groups.size() && counts[i] > 0; ++g) {
-        const std::int64_t window = model->cache().self[g].window;
-        if (window > 0) sequence.groups[g].drop_before(sequence.cached + 1 - window);
-        if (!sequence.groups[g].reserve(sequence.cached, counts[i])) return false;
-      }
-    }
-    return true;
   }
 
   // The youngest request gives its cache back and waits; it goes on later where it was.
@@ -382,31 +267,6 @@ struct Scheduler::Impl {
     last->drop_cache();
     waiting.push_front(std::move(last));
     ++counters.preemptions;
-  }
-
-  void add_rows(ActiveRequest& active, const std::vector<std::int32_t>& counts) {
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      if (counts[i] == 0) continue;
-      CachedSequence& sequence = active.sequences[i];
-      const auto tokens = active.search->sequence(static_cast<int>(i));
-      batch.add_sequence(
-          tokens.subspan(static_cast<std::size_t>(sequence.cached), static_cast<std::size_t>(counts[i])), {},
-          sequence.cached, sequence.rotated_as);
-      for (const BlockList& blocks : sequence.groups) batch.add_table(blocks.data());
-      sequence.cached += counts[i];
-      if (active.request.mode == ScheduledRequest::Mode::score) {
-        batch.sample_last_rows(counts[i]);
-      } else if (sequence.cached == static_cast<std::int32_t>(tokens.size())) {
-        batch.sample_last_rows(1);
-      }
-    }
-    active.rows = batch.rows() - active.first_row;
-    active.sampled = batch.sampled() - active.first_sampled;
-    active.step_sequences = batch.sequences() - active.first_sequence;
-    if (active.cross && active.rows > 0) {
-      batch.add_cross(active.first_row, static_cast<std::int32_t>(active.request.input_ids.size()),
-                      active.cross->data());
-    }
   }
 
   // Hands every sampled row to its request's search, rows in parallel.
@@ -438,7 +298,7 @@ struct Scheduler::Impl {
       if (row.error == nullptr) continue;
       for (ActivePtr& active : running) {
         if (active.get() != row.active) continue;
-        fail(*active, as_error(row.error));
+        active->fail(as_error(row.error));
         active.reset();
       }
     }
@@ -449,51 +309,22 @@ struct Scheduler::Impl {
     try {
       const std::span<const BeamMove> moves = active->search->advance();
       active->first_step = false;
-      const bool done = active->search->done();
-      emit(*active, moves, done);
-      if (done) {
+      active->emit(moves);
+      if (active->search->done()) {
         Outcome outcome;
         outcome.sequences = active->search->results();
-        finish(*active, std::move(outcome));
+        active->finish(std::move(outcome));
         active.reset();
         return;
       }
-      follow(*active, moves);
+      active->follow(moves);
     } catch (...) {
-      fail(*active, as_error(std::current_exception()));
+      active->fail(as_error(std::current_exception()));
       active.reset();
     }
   }
 
-  // New sequences take over the cache of those they continue; the last heir takes it, the others share it.
-  static void follow(ActiveRequest& active, std::span<const BeamMove> moves) {
-    std::vector<int> heirs(active.sequences.size(), 0);
-    for (const BeamMove& move : moves) ++heirs[static_cast<std::size_t>(move.parent)];
-    std::vector<CachedSequence> next;
-    next.reserve(moves.size());
-    for (const BeamMove& move : moves) {
-      CachedSequence& parent = active.sequences[static_cast<std::size_t>(move.parent)];
-      if (--heirs[static_cast<std::size_t>(move.parent)] == 0) {
-        next.push_back(std::move(parent));
-        continue;
-      }
-      CachedSequence child;
-      child.cached = parent.cached;
-      child.rotated_as = parent.rotated_as;
-      for (const BlockList& blocks : parent.groups) child.groups.push_back(blocks.fork());
-      next.push_back(std::move(child));
-    }
-    active.sequences = std::move(next);
-  }
-
-  static void emit(const ActiveRequest& active, std::span<const BeamMove> moves, bool done) {
-    const ScheduledRequest& request = active.request;
-    if (!request.on_token || request.config.num_beams > 1 || request.config.num_return_sequences > 1) return;
-    request.on_token(done ? active.search->results().front().ids.back() : moves.front().token);
-  }
-
-  // --- Dumps
-  // -----------------------------------------------------------------------------------------------------
+  // --- Dumps ---
 
   template <typename List>
   RunOptions run_options(const List& list) {
@@ -503,32 +334,15 @@ struct Scheduler::Impl {
     if (!wanted) return run;
     run.on_node = [&list](const NodeView& view) {
       for (const ActivePtr& active : list) {
-        if (active->request.on_node) report(*active, view);
+        if (active->request.on_node) active->report(view);
       }
     };
     return run;
   }
 
-  static void report(const ActiveRequest& active, const NodeView& view) {
-    const bool sampled = view.rows_kind == Rows::sampled;
-    const auto [first, rows] = rows_of(active, view.rows_kind);
-    if (rows == 0) return;
-    const bool encodes = active.request.mode == ScheduledRequest::Mode::encode;
-    Shape shape{rows, view.width};
-    if (encodes && view.rows_kind == Rows::sequences) shape = {view.width};
-    if (std::holds_alternative<Column>(view.node.op)) shape = {rows};
-    // Before the first step all beams are alike and one stands for all.
-    const bool stands_for_all = sampled && active.first_step && active.request.config.num_beams > 1;
-    const int repeat = stands_for_all ? active.request.config.num_beams : 1;
-    for (int i = 0; i < repeat; ++i) {
-      active.request.on_node({view.name, view.data + first * view.width, shape});
-    }
-  }
-
   void publish_stats() {
-    counters.cache_bytes = budget.used_bytes;
-    counters.blocks_in_use = cross_pool == nullptr ? 0 : cross_pool->blocks_in_use();
-    for (const auto& pool : self_pools) counters.blocks_in_use += pool->blocks_in_use();
+    counters.cache_bytes = cache.used_bytes();
+    counters.blocks_in_use = cache.blocks_in_use();
     const std::lock_guard lock(mutex);
     published = counters;
   }
@@ -536,11 +350,8 @@ struct Scheduler::Impl {
   std::shared_ptr<const CompiledModel> model;
   SchedulerOptions options;
   Executor executor;
-  bool has_encoder, has_decoder;
-  MemoryBudget budget;
-  std::vector<std::unique_ptr<BlockPool>> self_pools;
-  std::unique_ptr<BlockPool> cross_pool;
-  std::optional<PrefixCache> prefixes;
+  CacheMemory cache;
+  bool has_encoder;
   std::vector<SamplerScratch> scratch;  // per thread
   Batch batch;
   std::deque<ActivePtr> waiting, running;
@@ -580,7 +391,7 @@ void Scheduler::submit(ScheduledRequest request) {
       active->limits = resolve_length_limits(config, prompt, limit > 0 ? std::optional(limit) : std::nullopt);
     }
   } catch (...) {
-    impl_->fail(*active, as_error(std::current_exception()));
+    active->fail(as_error(std::current_exception()));
     return;
   }
   {
