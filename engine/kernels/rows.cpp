@@ -6,6 +6,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/rows.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
+// after foreach_target
+#include "engine/kernels/activation-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -95,6 +97,21 @@ void add_range(const float* a, const float* b, float* y, std::int64_t count) {
   for (; i < count; ++i) y[i] = a[i] + b[i];
 }
 
+void activate_range(Act act, float* x, std::int64_t count) {
+  const D tag;
+  transform_floats(tag, x, x, count, [&](V value) HWY_ATTR { return apply_act(tag, act, value); });
+}
+
+void scale_and_cap_range(float* x, std::int64_t count, float scale, float cap) {
+  const D tag;
+  const V scale_v = hn::Set(tag, cap == 0.0F ? scale : scale / cap);
+  const V cap_v = hn::Set(tag, cap);
+  transform_floats(tag, x, x, count, [&](V value) HWY_ATTR {
+    const V scaled = hn::Mul(value, scale_v);
+    return cap == 0.0F ? scaled : hn::Mul(cap_v, tanh_f32(tag, scaled));
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace attend
 HWY_AFTER_NAMESPACE();
@@ -106,23 +123,19 @@ namespace {
 HWY_EXPORT(layer_norm_row);
 HWY_EXPORT(rms_norm_row);
 HWY_EXPORT(add_range);
+HWY_EXPORT(activate_range);
+HWY_EXPORT(scale_and_cap_range);
 
 // Below this many floats a parallel region costs more than it gives.
 constexpr std::int64_t kParallelFloats = 16384;
 
-float activate_one(Act act, float x) {
-  switch (act) {
-    case Act::none: return x;
-    case Act::relu: return x > 0.0F ? x : 0.0F;
-    case Act::gelu: return 0.5F * x * (1.0F + std::erf(x * 0.70710678118654752F));
-    case Act::gelu_tanh:
-      return 0.5F * x * (1.0F + std::tanh(0.79788456080286536F * (x + 0.044715F * x * x * x)));
-    case Act::silu: return x / (1.0F + std::exp(-x));
-    case Act::quick_gelu: return x / (1.0F + std::exp(-1.702F * x));
-    case Act::tanh: return std::tanh(x);
-    case Act::sigmoid: return 1.0F / (1.0F + std::exp(-x));
-  }
-  return x;
+// body(first, n) over pieces of `count` floats, in parallel when there are several.
+template <typename Body>
+void in_chunks(std::int64_t count, Body&& body) {
+  constexpr std::int64_t kChunk = kParallelFloats / 2;
+  const std::int64_t chunks = (count + kChunk - 1) / kChunk;
+#pragma omp parallel for schedule(static) if (chunks > 1)
+  for (std::int64_t c = 0; c < chunks; ++c) body(c * kChunk, std::min(kChunk, count - c * kChunk));
 }
 
 }  // namespace
@@ -140,24 +153,21 @@ void normalize_rows(Norm::Kind kind, const float* x, float* y, std::int64_t rows
 }
 
 void add_rows(const float* a, const float* b, float* y, std::int64_t count) {
-  const std::int64_t chunk = kParallelFloats / 2;
-  const std::int64_t chunks = (count + chunk - 1) / chunk;
-#pragma omp parallel for schedule(static) if (chunks > 1)
-  for (std::int64_t c = 0; c < chunks; ++c) {
-    HWY_DYNAMIC_DISPATCH(add_range)
-    (a + c * chunk, b + c * chunk, y + c * chunk, std::min(chunk, count - c * chunk));
-  }
+  in_chunks(count, [&](std::int64_t first, std::int64_t n) {
+    HWY_DYNAMIC_DISPATCH(add_range)(a + first, b + first, y + first, n);
+  });
 }
 
 void activate(Act act, float* x, std::int64_t count) {
-#pragma omp parallel for schedule(static) if (count >= kParallelFloats)
-  for (std::int64_t i = 0; i < count; ++i) x[i] = activate_one(act, x[i]);
+  in_chunks(count, [&](std::int64_t first, std::int64_t n) {
+    HWY_DYNAMIC_DISPATCH(activate_range)(act, x + first, n);
+  });
 }
 
 void scale_and_cap(float* x, std::int64_t count, float scale, float cap) {
-#pragma omp parallel for schedule(static) if (count >= kParallelFloats)
-  for (std::int64_t i = 0; i < count; ++i)
-    x[i] = cap == 0.0F ? x[i] * scale : cap * std::tanh(x[i] * scale / cap);
+  in_chunks(count, [&](std::int64_t first, std::int64_t n) {
+    HWY_DYNAMIC_DISPATCH(scale_and_cap_range)(x + first, n, scale, cap);
+  });
 }
 
 void rotate_row(float* x, std::int64_t heads, std::int64_t head_dim, std::int64_t dims, bool interleaved,

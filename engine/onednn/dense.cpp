@@ -1,201 +1,84 @@
 #include "engine/onednn/dense.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <chrono>
 #include <dnnl.hpp>
+#include <limits>
 #include <map>
+#include <mutex>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "attend/error.h"
 #include "attend/tensor.h"
+#include "engine/kernels/quantize.h"
+#include "engine/onednn/packed_weights.h"
+#include "engine/onednn/primitive.h"
 
 namespace attend {
 namespace {
 
-using Desc = dnnl::memory::desc;
-using DataType = dnnl::memory::data_type;
-using Dims = dnnl::memory::dims;
-using Tag = dnnl::memory::format_tag;
-
-// Rows for which the layout of the weights is chosen; it serves all others.
-constexpr std::int64_t kLayoutRows = 256;
 // oneDNN's AVX2 inner product cuts sums over more than 512 inputs in another way from about 88 rows on, and
 // the bits change with it. Longer batches run as several of at most this many rows: same bits, same speed.
 constexpr std::int64_t kExactInputs = 512;
 constexpr std::int64_t kExactRows = 64;
-// Staging for packing, so that a matrix is never in memory twice.
-constexpr std::int64_t kStagingFloats = std::int64_t{1} << 20;
 
-// Which of oneDNN's primitives computes the products. AVX-512 has a blocked matmul; on AVX2 only the inner
-// product is blocked, and matmul falls to a column-major gemm that reads the weights at a fifth of the
-// bandwidth and whose bits depend on M.
-enum class Flavour { matmul, inner_product };
-
-struct Descriptor {
-  Flavour flavour = Flavour::inner_product;
-  dnnl::primitive primitive;
-  Desc weights;
-  Desc scratchpad;
-  std::string implementation;
-};
-
-dnnl::post_ops make_post_ops(const DenseSpec& spec, const Desc& dst) {
-  using dnnl::algorithm;
-  dnnl::post_ops ops;
-  switch (spec.act) {
-    case Act::none: break;
-    case Act::relu: ops.append_eltwise(algorithm::eltwise_relu, 0.0F, 0.0F); break;
-    case Act::gelu: ops.append_eltwise(algorithm::eltwise_gelu_erf, 0.0F, 0.0F); break;
-    case Act::gelu_tanh: ops.append_eltwise(algorithm::eltwise_gelu_tanh, 0.0F, 0.0F); break;
-    case Act::silu: ops.append_eltwise(algorithm::eltwise_swish, 1.0F, 0.0F); break;
-    case Act::quick_gelu: ops.append_eltwise(algorithm::eltwise_swish, 1.702F, 0.0F); break;
-    case Act::tanh: ops.append_eltwise(algorithm::eltwise_tanh, 0.0F, 0.0F); break;
-    case Act::sigmoid: ops.append_eltwise(algorithm::eltwise_logistic, 0.0F, 0.0F); break;
-  }
-  if (spec.combine == DenseSpec::add) ops.append_sum(1.0F);
-  if (spec.combine == DenseSpec::multiply) ops.append_binary(algorithm::binary_mul, dst);
-  return ops;
+// Magnitudes of quantised activations. Without VNNI instructions the products of pairs are added in 16 bits,
+// which holds 2 * 127 * 127 and not 2 * 255 * 127.
+int source_levels(const std::string& implementation) {
+  const bool wide =
+      implementation.find("vnni") != std::string::npos || implementation.find("amx") != std::string::npos;
+  return wide ? 127 : 63;
 }
 
-Descriptor describe(const dnnl::engine& engine, const DenseSpec& spec, std::int64_t rows, Flavour flavour,
-                    const Desc* weights) {
-  const Desc src({rows, spec.in}, DataType::f32, Tag::ab);
-  const Desc dst({rows, spec.out}, DataType::f32, Tag::ab);
-  dnnl::primitive_attr attr;
-  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  attr.set_post_ops(make_post_ops(spec, dst));
-  Descriptor result;
-  result.flavour = flavour;
-  const auto fill = [&](const auto& pd, auto&& primitive) {
-    result.primitive = std::forward<decltype(primitive)>(primitive);
-    result.weights = pd.weights_desc();
-    result.scratchpad = pd.scratchpad_desc();
-    result.implementation = pd.impl_info_str();
-  };
-  if (flavour == Flavour::matmul) {
-    const Desc any = weights != nullptr ? *weights : Desc({spec.in, spec.out}, DataType::f32, Tag::any);
-    const Desc bias({1, spec.out}, DataType::f32, Tag::ab);
-    const dnnl::matmul::primitive_desc pd =
-        spec.bias ? dnnl::matmul::primitive_desc(engine, src, any, bias, dst, attr)
-                  : dnnl::matmul::primitive_desc(engine, src, any, dst, attr);
-    fill(pd, dnnl::matmul(pd));
-  } else {
-    constexpr auto kInference = dnnl::prop_kind::forward_inference;
-    using InnerProduct = dnnl::inner_product_forward;
-    const Desc any = weights != nullptr ? *weights : Desc({spec.out, spec.in}, DataType::f32, Tag::any);
-    const Desc bias({spec.out}, DataType::f32, Tag::a);
-    const InnerProduct::primitive_desc pd =
-        spec.bias ? InnerProduct::primitive_desc(engine, kInference, src, any, bias, dst, attr)
-                  : InnerProduct::primitive_desc(engine, kInference, src, any, dst, attr);
-    fill(pd, InnerProduct(pd));
+// Between these sizes the answer is the shape's own; beyond them it would be noise or take long.
+constexpr std::int64_t kSmallestTrial = 512;
+constexpr std::int64_t kLargestTrial = 1024;
+constexpr std::int64_t kTrialRows = 64;
+// Half the memory and half the traffic are worth a product that is somewhat slower.
+constexpr double kWorthwhile = 0.8;
+
+// The best time of a product on one thread, which no waiting for another disturbs.
+double trial_seconds(const DenseSpec& spec) {
+  DenseLibrary library;
+  const int id = library.add(spec);
+  const auto weights = library.pack(id, [&](std::int64_t, std::int64_t rows, float* dst) {
+    for (std::int64_t i = 0; i < rows * spec.in; ++i) dst[i] = static_cast<float>(i % 17 - 8) / 16.0F;
+  });
+  std::vector<float> src(static_cast<std::size_t>(kTrialRows * spec.in), 0.5F);
+  std::vector<float> dst(static_cast<std::size_t>(kTrialRows * spec.out));
+  DenseExecutor executor(library);
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  double best = std::numeric_limits<double>::max();
+  for (int i = 0; i < 5; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    executor.run(id, *weights, nullptr, kTrialRows, src.data(), dst.data());
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
-  return result;
+  omp_set_num_threads(threads);
+  return best;
 }
 
-Descriptor choose(const dnnl::engine& engine, const DenseSpec& spec) {
-  Descriptor matmul = describe(engine, spec, kLayoutRows, Flavour::matmul, nullptr);
-  if (matmul.implementation.starts_with("brg")) return matmul;
-  Descriptor inner = describe(engine, spec, kLayoutRows, Flavour::inner_product, nullptr);
-  return inner.implementation.starts_with("brg") ? inner : matmul;
-}
+using DenseShape = std::tuple<DType, std::int64_t, std::int64_t>;
 
-class BlockedWeights final : public PackedWeights {
- public:
-  BlockedWeights(const dnnl::engine& engine, const Descriptor& descriptor, std::int64_t in, std::int64_t out,
-                 const RowSource& source)
-      : in_(in),
-        out_(out),
-        transposed_(descriptor.flavour == Flavour::matmul),
-        buffer_(Tensor(DType::u8, {static_cast<std::int64_t>(descriptor.weights.get_size())})),
-        memory_(descriptor.weights, engine, buffer_.bytes()) {
-    std::memset(buffer_.bytes(), 0, buffer_.size_bytes());
-    fill(engine, source);
-    make_offsets();
-  }
-
-  void gather_row(std::int64_t row, float scale, float* dst) const override {
-    const auto* base = reinterpret_cast<const float*>(buffer_.bytes()) + row_offset(row);
-    for (std::int64_t i = 0; i < in_; ++i)
-      dst[i] = base[column_offsets_[static_cast<std::size_t>(i)]] * scale;
-  }
-  std::size_t size_bytes() const override { return buffer_.size_bytes(); }
-  const dnnl::memory& memory() const { return memory_; }
-
- private:
-  // Dimension that counts the rows (outputs) of the matrix in oneDNN's descriptor.
-  int row_dim() const { return transposed_ ? 1 : 0; }
-
-  // The product of the inner blocks of a dimension: the alignment that a sub-range of it must keep.
-  std::int64_t block(int dim) const {
-    const Desc desc = memory_.get_desc();
-    std::int64_t product = 1;
-    const auto blocks = desc.get_inner_blks();
-    const auto dims = desc.get_inner_idxs();
-    for (std::size_t i = 0; i < blocks.size(); ++i) product *= dims[i] == dim ? blocks[i] : 1;
-    return product;
-  }
-
-  void fill(const dnnl::engine& engine, const RowSource& source) {
-    const std::int64_t align = block(row_dim());
-    const std::int64_t step =
-        std::max(align, kStagingFloats / std::max<std::int64_t>(in_, 1) / align * align);
-    std::vector<float> staging(static_cast<std::size_t>(std::min(step, out_) * in_));
-    dnnl::stream stream(engine);
-    for (std::int64_t first = 0; first < out_; first += step) {
-      const std::int64_t rows = std::min(step, out_ - first);
-      source(first, rows, staging.data());
-      const auto dims = [&](std::int64_t r) { return transposed_ ? Dims{in_, r} : Dims{r, in_}; };
-      const Desc plain(dims(rows), DataType::f32, transposed_ ? Tag::ba : Tag::ab);
-      const Desc part =
-          memory_.get_desc().submemory_desc(dims(rows), transposed_ ? Dims{0, first} : Dims{first, 0});
-      dnnl::memory from(plain, engine, staging.data());
-      dnnl::memory to(part, engine, buffer_.bytes());
-      dnnl::reorder(from, to).execute(stream, from, to);
-      stream.wait();
-    }
-  }
-
-  std::int64_t offset_of(int dim, std::int64_t index) const {
-    const Desc desc = memory_.get_desc();
-    const auto blocks = desc.get_inner_blks();
-    const auto dims = desc.get_inner_idxs();
-    std::int64_t offset = 0;
-    std::int64_t stride = 1;
-    for (std::size_t i = blocks.size(); i-- > 0;) {
-      if (dims[i] == dim) {
-        offset += index % blocks[i] * stride;
-        index /= blocks[i];
-      }
-      stride *= blocks[i];
-    }
-    return offset + index * desc.get_strides()[static_cast<std::size_t>(dim)];
-  }
-
-  std::int64_t row_offset(std::int64_t row) const { return offset_of(row_dim(), row); }
-
-  void make_offsets() {
-    column_offsets_.reserve(static_cast<std::size_t>(in_));
-    for (std::int64_t i = 0; i < in_; ++i) column_offsets_.push_back(offset_of(1 - row_dim(), i));
-  }
-
-  std::int64_t in_;
-  std::int64_t out_;
-  bool transposed_;
-  Tensor buffer_;
-  dnnl::memory memory_;
-  std::vector<std::int64_t> column_offsets_;
-};
-
-// oneDNN's exceptions, as attend's.
-template <typename F>
-decltype(auto) rethrow_as_error(const DenseSpec& spec, F&& body) {
+// Whether such weights are worth having on this machine.
+bool try_out(const dnnl::engine& engine, const DenseShape& shape) {
+  const auto [weights, in, out] = shape;
+  DenseSpec spec{.in = in, .out = out, .weights = weights};
   try {
-    return body();
-  } catch (const dnnl::error& e) {
-    throw Error("ONEDNN", "linear " + std::to_string(spec.in) + " -> " + std::to_string(spec.out),
-                std::string("oneDNN refused the product: ") + e.what(), ErrorCategory::internal);
+    const std::string name = choose_product(engine, spec).implementation;
+    if (weights == DType::i8) return name.find("ref") == std::string::npos;
+    if (!name.starts_with("brg")) return false;
+    const double narrow = trial_seconds(spec);
+    spec.weights = DType::f32;
+    return narrow * kWorthwhile < trial_seconds(spec);
+  } catch (const dnnl::error&) {
+    return false;  // this machine has no such product
   }
 }
 
@@ -211,7 +94,7 @@ std::int64_t bucket_rows(std::int64_t rows) {
 struct DenseLibrary::Impl {
   struct Entry {
     DenseSpec spec;
-    Descriptor descriptor;
+    ProductPrimitive product;
   };
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   std::vector<Entry> entries;
@@ -226,9 +109,9 @@ int DenseLibrary::add(const DenseSpec& spec, int layout_of) {
     if (entries[i].spec == spec) return static_cast<int>(i);
   }
   entries.push_back(rethrow_as_error(spec, [&] {
-    if (layout_of < 0) return Impl::Entry{spec, choose(impl_->engine, spec)};
-    const Descriptor& base = entries[static_cast<std::size_t>(layout_of)].descriptor;
-    return Impl::Entry{spec, describe(impl_->engine, spec, kLayoutRows, base.flavour, &base.weights)};
+    if (layout_of < 0) return Impl::Entry{spec, choose_product(impl_->engine, spec)};
+    const ProductPrimitive& base = entries[static_cast<std::size_t>(layout_of)].product;
+    return Impl::Entry{spec, make_product(impl_->engine, spec, kLayoutRows, base.flavour, &base.weights)};
   }));
   return static_cast<int>(entries.size()) - 1;
 }
@@ -236,52 +119,64 @@ int DenseLibrary::add(const DenseSpec& spec, int layout_of) {
 std::shared_ptr<const PackedWeights> DenseLibrary::pack(int spec, const RowSource& source) {
   const Impl::Entry& entry = impl_->entries[static_cast<std::size_t>(spec)];
   return rethrow_as_error(entry.spec, [&] {
-    return std::make_shared<const BlockedWeights>(impl_->engine, entry.descriptor, entry.spec.in,
-                                                  entry.spec.out, source);
+    return std::make_shared<const BlockedWeights>(impl_->engine, entry.product, entry.spec, source);
   });
 }
 
 const std::string& DenseLibrary::implementation(int spec) const {
-  return impl_->entries[static_cast<std::size_t>(spec)].descriptor.implementation;
+  return impl_->entries[static_cast<std::size_t>(spec)].product.implementation;
+}
+
+DType DenseLibrary::weights(int spec) const {
+  return impl_->entries[static_cast<std::size_t>(spec)].spec.weights;
+}
+
+bool DenseLibrary::prefers(DType weights, std::int64_t in, std::int64_t out) const {
+  // One answer for the process, so that all models of a process agree.
+  static std::mutex mutex;
+  static std::map<DenseShape, bool> answers;
+  const std::lock_guard lock(mutex);
+  const DenseShape shape{weights, std::clamp(in, kSmallestTrial, kLargestTrial),
+                         std::clamp(out, kSmallestTrial, kLargestTrial)};
+  const auto found = answers.find(shape);
+  if (found != answers.end()) return found->second;
+  return answers[shape] = try_out(impl_->engine, shape);
 }
 
 struct DenseExecutor::Impl {
   // A primitive for one number of rows, and the memory objects that its arguments are set in.
   struct Prepared {
     dnnl::primitive primitive;
-    dnnl::memory src, bias, dst, scratchpad;
+    dnnl::memory source, bias, destination, other, scratchpad;
   };
+  // Memory that grows to the largest request.
+  class Buffer {
+   public:
+    std::byte* at_least(std::size_t bytes) {
+      if (!memory_ || memory_->size_bytes() < bytes)
+        memory_.emplace(DType::u8, Shape{static_cast<std::int64_t>(std::max<std::size_t>(bytes, 64))});
+      return memory_->bytes();
+    }
+
+   private:
+    std::optional<Tensor> memory_;
+  };
+
   const DenseLibrary::Impl* library;
   dnnl::stream stream;
   std::vector<std::map<std::int64_t, Prepared>> prepared;  // per spec, by bucket
-  std::optional<Tensor> scratch;
+  Buffer scratchpad, narrow, row_scales, sums;
 
   explicit Impl(const DenseLibrary::Impl* lib)
       : library(lib), stream(lib->engine), prepared(lib->entries.size()) {}
 
-  void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src,
+  void run(int spec, const BlockedWeights& weights, const float* bias, std::int64_t rows, const float* src,
            float* dst, const float* other);
-
-  Prepared& get(int spec_id, std::int64_t rows) {
-    auto& buckets = prepared[static_cast<std::size_t>(spec_id)];
-    const auto found = buckets.find(rows);
-    if (found != buckets.end()) return found->second;
-    const auto& [spec, chosen] = library->entries[static_cast<std::size_t>(spec_id)];
-    return rethrow_as_error(spec, [&, &s = spec, &c = chosen]() -> Prepared& {
-      const Descriptor d = describe(library->engine, s, rows, c.flavour, &c.weights);
-      const auto memory = [&](const Desc& desc) { return dnnl::memory(desc, library->engine, nullptr); };
-      const std::size_t needed = d.scratchpad.get_size();
-      if (!scratch || scratch->size_bytes() < needed)
-        scratch.emplace(DType::u8, Shape{static_cast<std::int64_t>(needed)});
-      const Desc bias = c.flavour == Flavour::matmul ? Desc({1, s.out}, DataType::f32, Tag::ab)
-                                                     : Desc({s.out}, DataType::f32, Tag::a);
-      return buckets
-          .emplace(rows,
-                   Prepared{d.primitive, memory(Desc({rows, s.in}, DataType::f32, Tag::ab)), memory(bias),
-                            memory(Desc({rows, s.out}, DataType::f32, Tag::ab)), memory(d.scratchpad)})
-          .first->second;
-    });
-  }
+  void run_integer(const DenseLibrary::Impl::Entry& entry, Prepared& product, const BlockedWeights& weights,
+                   const float* bias, std::int64_t rows, const float* src, float* dst, const float* other);
+  void execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights, const float* bias,
+               const float* other);
+  Prepared& get(int spec_id, std::int64_t rows);
 };
 
 DenseExecutor::DenseExecutor(const DenseLibrary& library)
@@ -290,41 +185,99 @@ DenseExecutor::~DenseExecutor() = default;
 
 void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows,
                         const float* src, float* dst, const float* other) {
-  const auto& [s, descriptor] = impl_->library->entries[static_cast<std::size_t>(spec)];
-  const bool cut = descriptor.flavour == Flavour::inner_product && s.in > kExactInputs;
+  const auto& [s, product] = impl_->library->entries[static_cast<std::size_t>(spec)];
+  const bool cut =
+      product.flavour == Flavour::inner_product && s.in > kExactInputs && s.weights == DType::f32;
   const std::int64_t step = cut ? kExactRows : std::max<std::int64_t>(rows, 1);
   for (std::int64_t first = 0; first < rows; first += step) {
-    impl_->run(spec, weights, bias, std::min(step, rows - first), src + first * s.in, dst + first * s.out,
-               other == nullptr ? nullptr : other + first * s.out);
+    impl_->run(spec, static_cast<const BlockedWeights&>(weights), bias, std::min(step, rows - first),
+               src + first * s.in, dst + first * s.out, other == nullptr ? nullptr : other + first * s.out);
   }
 }
 
-void DenseExecutor::Impl::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows,
+DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_t rows) {
+  auto& buckets = prepared[static_cast<std::size_t>(spec_id)];
+  const auto found = buckets.find(rows);
+  if (found != buckets.end()) return found->second;
+  const auto& [spec, chosen] = library->entries[static_cast<std::size_t>(spec_id)];
+  return rethrow_as_error(spec, [&, &s = spec, &c = chosen]() -> Prepared& {
+    const ProductPrimitive p = make_product(library->engine, s, rows, c.flavour, &c.weights);
+    const auto memory = [&](const dnnl::memory::desc& desc) {
+      return dnnl::memory(desc, library->engine, nullptr);
+    };
+    return buckets
+        .emplace(rows, Prepared{p.primitive, memory(p.source), memory(p.bias), memory(p.destination),
+                                memory(p.destination), memory(p.scratchpad)})
+        .first->second;
+  });
+}
+
+void DenseExecutor::Impl::run(int spec, const BlockedWeights& weights, const float* bias, std::int64_t rows,
                               const float* src, float* dst, const float* other) {
-  const DenseSpec& s = library->entries[static_cast<std::size_t>(spec)].spec;
-  Prepared& p = get(spec, bucket_rows(rows));
-  p.src.set_data_handle(const_cast<float*>(src));
-  p.dst.set_data_handle(dst);
-  p.scratchpad.set_data_handle(scratch->bytes());
+  const DenseLibrary::Impl::Entry& entry = library->entries[static_cast<std::size_t>(spec)];
+  Prepared& product = get(spec, bucket_rows(rows));
+  if (entry.spec.weights == DType::i8) {
+    run_integer(entry, product, weights, bias, rows, src, dst, other);
+    return;
+  }
+  product.source.set_data_handle(const_cast<float*>(src));
+  if (entry.spec.weights == DType::bf16) {
+    std::byte* rounded = narrow.at_least(product.source.get_desc().get_size());
+    round_to_bf16(src, rows * entry.spec.in, reinterpret_cast<std::uint16_t*>(rounded));
+    product.source.set_data_handle(rounded);
+  }
+  product.destination.set_data_handle(dst);
+  execute(entry.spec, product, weights, bias, other);
+}
+
+void DenseExecutor::Impl::run_integer(const DenseLibrary::Impl::Entry& entry, Prepared& product,
+                                      const BlockedWeights& weights, const float* bias, std::int64_t rows,
+                                      const float* src, float* dst, const float* other) {
+  const DenseSpec& spec = entry.spec;
+  const int levels = source_levels(entry.product.implementation);
+  auto* quantized = reinterpret_cast<std::uint8_t*>(narrow.at_least(product.source.get_desc().get_size()));
+  auto* scales =
+      reinterpret_cast<float*>(row_scales.at_least(static_cast<std::size_t>(rows) * sizeof(float)));
+  quantize_rows(src, rows, spec.in, levels, quantized, scales);
+  // The sums take the destination's place, unless what is there is still needed.
+  void* integers = dst;
+  if (spec.combine == DenseSpec::add) integers = sums.at_least(product.destination.get_desc().get_size());
+  product.source.set_data_handle(quantized);
+  product.destination.set_data_handle(integers);
+  execute(spec, product, weights, nullptr, nullptr);
+  const Dequantization how{.row_scales = scales,
+                           .weight_scales = weights.scales(),
+                           .weight_sums = weights.sums(),
+                           .bias = spec.bias ? bias : nullptr,
+                           .zero = levels + 1,
+                           .act = spec.act,
+                           .combine = spec.combine,
+                           .other = other};
+  dequantize_rows(integers, rows, spec.out, how, dst);
+}
+
+void DenseExecutor::Impl::execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights,
+                                  const float* bias, const float* other) {
+  product.scratchpad.set_data_handle(scratchpad.at_least(product.scratchpad.get_desc().get_size()));
   std::array<dnnl_exec_arg_t, 6> args{};
   int count = 0;
   const auto add = [&](int arg, const dnnl::memory& memory) {
     args[static_cast<std::size_t>(count++)] = {arg, memory.get(true)};
   };
-  add(DNNL_ARG_SRC, p.src);
-  add(DNNL_ARG_WEIGHTS, static_cast<const BlockedWeights&>(weights).memory());
-  add(DNNL_ARG_DST, p.dst);
-  add(DNNL_ARG_SCRATCHPAD, p.scratchpad);
-  if (s.bias) {
-    p.bias.set_data_handle(const_cast<float*>(bias));
-    add(DNNL_ARG_BIAS, p.bias);
+  add(DNNL_ARG_SRC, product.source);
+  add(DNNL_ARG_WEIGHTS, weights.memory());
+  add(DNNL_ARG_DST, product.destination);
+  add(DNNL_ARG_SCRATCHPAD, product.scratchpad);
+  if (spec.bias && bias != nullptr) {
+    product.bias.set_data_handle(const_cast<float*>(bias));
+    add(DNNL_ARG_BIAS, product.bias);
   }
-  dnnl::memory multiplier;
-  if (s.combine == DenseSpec::multiply) {
-    multiplier = dnnl::memory(p.dst.get_desc(), library->engine, const_cast<float*>(other));
-    add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(s.act == Act::none ? 0 : 1) | DNNL_ARG_SRC_1, multiplier);
+  if (spec.combine == DenseSpec::multiply && other != nullptr) {
+    product.other.set_data_handle(const_cast<float*>(other));
+    add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(spec.act == Act::none ? 0 : 1) | DNNL_ARG_SRC_1, product.other);
   }
-  const dnnl_status_t status = dnnl_primitive_execute(p.primitive.get(), stream.get(), count, args.data());
+  const dnnl_status_t status =
+      dnnl_primitive_execute(product.primitive.get(), stream.get(), count, args.data());
   if (status != dnnl_success) {
     throw Error("ONEDNN", "linear", "oneDNN status " + std::to_string(static_cast<int>(status)),
                 ErrorCategory::internal);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "attend/dtype.h"
 #include "engine/graph/attributes.h"
 
 namespace attend {
@@ -30,13 +31,16 @@ struct DenseSpec {
   bool bias = false;
   Act act = Act::none;
   Combine combine = none;
+  // f32; bf16: the source is rounded to bf16 too, sums are f32; i8: dynamic quantisation, see
+  // engine/kernels/quantize.h.
+  DType weights = DType::f32;
   bool operator==(const DenseSpec&) const = default;
 };
 
 // Fills rows [first, first + count) of a weight matrix [out, in] as f32.
 using RowSource = std::function<void(std::int64_t first, std::int64_t count, float* dst)>;
 
-// A weight matrix in oneDNN's blocked layout. Immutable.
+// A weight matrix in the layout and precision of its product. Immutable.
 class PackedWeights {
  public:
   virtual ~PackedWeights() = default;
@@ -62,6 +66,12 @@ class DenseLibrary {
   std::shared_ptr<const PackedWeights> pack(int spec, const RowSource& source);
   // oneDNN's name of the implementation: "brgemm:avx2".
   const std::string& implementation(int spec) const;
+  // The precision of its weights.
+  DType weights(int spec) const;
+  // Whether products of this shape are better computed with such weights than with f32: for bf16, whether
+  // this machine has instructions for it that are not slower (on some Xeons they are), which is measured
+  // once.
+  bool prefers(DType weights, std::int64_t in, std::int64_t out) const;
 
  private:
   friend class DenseExecutor;

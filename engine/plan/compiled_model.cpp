@@ -7,9 +7,10 @@
 
 namespace attend {
 
-CompiledModel::CompiledModel(ModelDef def, const WeightStore& store, std::function<void(double)> progress)
+CompiledModel::CompiledModel(ModelDef def, const WeightStore& store, Precision precision,
+                             std::function<void(double)> progress)
     : def_(std::move(def)), cache_(def_.states) {
-  WeightLoader weights(store, dense_, std::move(progress));
+  WeightLoader weights(store, dense_, precision, std::move(progress));
   for (const auto& [name, graph] : def_.graphs) weights.note_linear(graph);
   for (const auto& [name, graph] : def_.graphs) {
     CompiledGraph& compiled = graphs_[name];
@@ -22,6 +23,7 @@ CompiledModel::CompiledModel(ModelDef def, const WeightStore& store, std::functi
     compiled.materialized = make_plan(graph, Fusion::none);
   }
   weights_bytes_ = weights.packed_bytes();
+  matrix_bytes_ = weights.matrix_bytes();
 }
 
 std::string instruction_set() {

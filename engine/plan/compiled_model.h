@@ -25,7 +25,8 @@ struct CompiledGraph {
 class CompiledModel {
  public:
   // Reads and packs all weights. `def` is moved in; `progress` gets the fraction done in [0, 1].
-  CompiledModel(ModelDef def, const WeightStore& store, std::function<void(double)> progress = {});
+  CompiledModel(ModelDef def, const WeightStore& store, Precision precision = Precision::automatic,
+                std::function<void(double)> progress = {});
 
   const ModelDef& def() const { return def_; }
   const CompiledGraph& graph(const std::string& name) const { return graphs_.at(name); }
@@ -35,6 +36,8 @@ class CompiledModel {
   // The timed steps of all graphs; a Profiler counts by these indices.
   const std::vector<StepInfo>& steps() const { return steps_; }
   std::uint64_t weights_bytes() const { return weights_bytes_; }
+  // In which precision the matrices of products are.
+  const PrecisionBytes& matrix_bytes() const { return matrix_bytes_; }
 
  private:
   ModelDef def_;
@@ -44,6 +47,7 @@ class CompiledModel {
   std::vector<Rope> ropes_;
   std::map<std::string, CompiledGraph> graphs_;
   std::uint64_t weights_bytes_ = 0;
+  PrecisionBytes matrix_bytes_;
 };
 
 // The widest vector instructions that this process uses: "AVX-512", "AVX2", ...

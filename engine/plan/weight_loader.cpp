@@ -6,11 +6,14 @@
 #include <utility>
 
 #include "attend/error.h"
+#include "engine/kernels/quantize.h"
 
 namespace attend {
 namespace {
 
 constexpr std::int64_t kChunkBytes = std::int64_t{1} << 22;
+// Smaller embeddings (positions, token types) stay as they are stored: nothing is gained by rounding them.
+constexpr std::int64_t kQuantizedTable = std::int64_t{1} << 20;
 
 float f16_to_f32(std::uint16_t half) {
   // Shift exponent and mantissa into place and let a multiplication by 2^112 rebias them: exact, denormals
@@ -55,6 +58,12 @@ void EmbeddingTable::gather(std::int64_t row, float scale, float* dst) const {
     return;
   }
   const std::int64_t dim = rows_.shape()[1];
+  if (rows_.dtype() == DType::i8) {
+    const auto* q = reinterpret_cast<const std::int8_t*>(rows_.bytes()) + row * dim;
+    scale *= scales_[static_cast<std::size_t>(row)];
+    for (std::int64_t i = 0; i < dim; ++i) dst[i] = static_cast<float>(q[i]) * scale;
+    return;
+  }
   convert_to_f32(rows_.dtype(),
                  rows_.bytes() + row * dim * static_cast<std::int64_t>(size_bytes(rows_.dtype())), dim, dst);
   if (scale != 1.0F) {
@@ -62,9 +71,9 @@ void EmbeddingTable::gather(std::int64_t row, float scale, float* dst) const {
   }
 }
 
-WeightLoader::WeightLoader(const WeightStore& store, DenseLibrary& library,
+WeightLoader::WeightLoader(const WeightStore& store, DenseLibrary& library, Precision precision,
                            std::function<void(double)> progress)
-    : store_(store), library_(library), progress_(std::move(progress)) {
+    : store_(store), library_(library), precision_(precision), progress_(std::move(progress)) {
   for (const TensorInfo* tensor : store.tensors()) total_bytes_ += tensor->size_bytes();
 }
 
@@ -144,7 +153,20 @@ std::shared_ptr<const PackedWeights> WeightLoader::pack(int spec, const std::vec
     }
   });
   packed_bytes_ += packed->size_bytes();
+  matrix_bytes_[library_.weights(spec)] += packed->size_bytes();
   return packed;
+}
+
+DType WeightLoader::precision_of(const std::vector<const WeightRef*>& parts, std::int64_t in,
+                                 std::int64_t out) {
+  bool narrow = precision_ == Precision::bf16;
+  if (precision_ == Precision::automatic) {
+    narrow = std::all_of(parts.begin(), parts.end(),
+                         [&](const WeightRef* part) { return info(*part).dtype == DType::bf16; });
+  }
+  if (narrow && library_.prefers(DType::bf16, in, out)) return DType::bf16;
+  if (precision_ == Precision::int8 && library_.prefers(DType::i8, in, out)) return DType::i8;
+  return DType::f32;
 }
 
 DenseLayer WeightLoader::dense(const Node& node, const std::vector<std::string>& roles, std::int64_t in,
@@ -164,9 +186,10 @@ DenseLayer WeightLoader::dense(const Node& node, const std::vector<std::string>&
   const bool bias = !layer.bias.empty();
   if (bias && static_cast<std::int64_t>(layer.bias.size()) != out)
     layer.bias.resize(static_cast<std::size_t>(out));
-  layer.spec = library_.add({in, out, bias, act, combine});
+  const DType precision = precision_of(parts, in, out);
+  layer.spec = library_.add({in, out, bias, act, combine, precision});
   if (combine == DenseSpec::none && act == Act::none) {
-    layer.spec_add = library_.add({in, out, bias, act, DenseSpec::add}, layer.spec);
+    layer.spec_add = library_.add({in, out, bias, act, DenseSpec::add, precision}, layer.spec);
   }
   layer.weights = pack(layer.spec, parts, in, out);
   return layer;
@@ -188,14 +211,31 @@ EmbeddingTable WeightLoader::embedding(const Node& node) {
   const TensorInfo& tensor = info(*ref);
   const auto matrix = output_matrices_.find(ref->tensor);
   if (matrix != output_matrices_.end()) {
-    const DenseSpec& spec = matrix->second;
-    return {Tensor(), pack(library_.add(spec), {ref}, spec.in, spec.out)};
+    DenseSpec spec = matrix->second;
+    spec.weights = precision_of({ref}, spec.in, spec.out);
+    return EmbeddingTable(pack(library_.add(spec), {ref}, spec.in, spec.out));
+  }
+  if (precision_ == Precision::int8 && tensor.shape.elements() >= kQuantizedTable) {
+    const std::int64_t dim = tensor.shape[1];
+    Tensor rows(DType::i8, tensor.shape);
+    std::vector<float> scales(static_cast<std::size_t>(tensor.shape[0]));
+    std::vector<std::int32_t> sums(scales.size());
+    const std::int64_t step = std::max<std::int64_t>(1, kChunkBytes / 4 / dim);
+    std::vector<float> staging(static_cast<std::size_t>(step * dim));
+    for (std::int64_t first = 0; first < tensor.shape[0]; first += step) {
+      const std::int64_t count = std::min(step, tensor.shape[0] - first);
+      read_floats(tensor, first * dim, count * dim, staging.data());
+      quantize_weights(staging.data(), count, dim, reinterpret_cast<std::int8_t*>(rows.bytes()) + first * dim,
+                       scales.data() + first, sums.data() + first);
+    }
+    packed_bytes_ += rows.size_bytes() + scales.size() * sizeof(float);
+    return EmbeddingTable(std::move(rows), std::move(scales));
   }
   Tensor rows(tensor.dtype, tensor.shape);
   store_.read(tensor, 0, {rows.bytes(), rows.size_bytes()});
   read_bytes_ += rows.size_bytes();
   packed_bytes_ += rows.size_bytes();
-  return {std::move(rows), nullptr};
+  return EmbeddingTable(std::move(rows));
 }
 
 }  // namespace attend

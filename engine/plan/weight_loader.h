@@ -26,23 +26,38 @@ struct DenseLayer {
   const float* bias_or_null() const { return bias.empty() ? nullptr : bias.data(); }
 };
 
-// Rows of an embedding, as stored or out of the output matrix that shares the tensor.
+// Rows of an embedding: as stored, quantised, or out of the output matrix that shares the tensor.
 class EmbeddingTable {
  public:
-  EmbeddingTable(Tensor rows, std::shared_ptr<const PackedWeights> packed)
-      : rows_(std::move(rows)), packed_(std::move(packed)) {}
+  explicit EmbeddingTable(std::shared_ptr<const PackedWeights> packed) : packed_(std::move(packed)) {}
+  // `scales`: of the rows, where they are i8.
+  explicit EmbeddingTable(Tensor rows, std::vector<float> scales = {})
+      : rows_(std::move(rows)), scales_(std::move(scales)) {}
   // dst[dim] = scale * row
   void gather(std::int64_t row, float scale, float* dst) const;
 
  private:
   Tensor rows_;
+  std::vector<float> scales_;
   std::shared_ptr<const PackedWeights> packed_;
 };
+
+// In which precision the weights of products are kept.
+enum class Precision : std::uint8_t {
+  automatic,  // bf16 where the checkpoint is bf16 and this machine gains by it, else f32
+  f32,
+  bf16,
+  int8,
+};
+
+// How many bytes of packed matrices each precision has.
+using PrecisionBytes = std::map<DType, std::uint64_t>;
 
 class WeightLoader {
  public:
   // `progress` is called with the fraction of the checkpoint's bytes read so far; it may be empty.
-  WeightLoader(const WeightStore& store, DenseLibrary& library, std::function<void(double)> progress);
+  WeightLoader(const WeightStore& store, DenseLibrary& library, Precision precision,
+               std::function<void(double)> progress);
 
   // Tells which tensors are output matrices, so that an embedding of the same tensor shares their memory.
   void note_linear(const Graph& graph);
@@ -55,22 +70,26 @@ class WeightLoader {
   EmbeddingTable embedding(const Node& node);
 
   std::uint64_t packed_bytes() const { return packed_bytes_; }
+  const PrecisionBytes& matrix_bytes() const { return matrix_bytes_; }
 
  private:
   void read_rows(const WeightRef& ref, std::int64_t first, std::int64_t rows, float* dst);
   void read_floats(const TensorInfo& tensor, std::int64_t first, std::int64_t count, float* dst);
   const TensorInfo& info(const WeightRef& ref) const;
+  DType precision_of(const std::vector<const WeightRef*>& parts, std::int64_t in, std::int64_t out);
   std::shared_ptr<const PackedWeights> pack(int spec, const std::vector<const WeightRef*>& parts,
                                             std::int64_t in, std::int64_t out);
 
   const WeightStore& store_;
   DenseLibrary& library_;
+  Precision precision_;
   std::function<void(double)> progress_;
   std::map<std::string, DenseSpec, std::less<>> output_matrices_;
   std::map<std::string, std::shared_ptr<const PackedWeights>> packed_;
   std::uint64_t total_bytes_ = 0;
   std::uint64_t read_bytes_ = 0;
   std::uint64_t packed_bytes_ = 0;
+  PrecisionBytes matrix_bytes_;
 };
 
 // Converts `count` elements of a floating dtype to f32.

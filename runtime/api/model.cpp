@@ -45,44 +45,88 @@ std::int64_t weight_elements(const ModelDef& def) {
   return elements;
 }
 
-std::int64_t computed_elements(const ModelDef& def) {
+std::uint64_t computed_bytes(const ModelDef& def) {
   std::int64_t elements = 0;
   for (const auto& [name, graph] : def.graphs) {
     for (const Node& node : graph.nodes) {
       if (const auto* table = std::get_if<Sinusoid>(&node.op)) elements += table->rows * table->dim;
     }
   }
-  return elements;
+  return static_cast<std::uint64_t>(elements) * sizeof(float);
 }
 
-void check_memory(const ModelDef& def, std::uint64_t limit) {
-  const auto needed =
-      static_cast<std::uint64_t>(weight_elements(def) + computed_elements(def)) * sizeof(float);
+// Bytes of the weights in memory at this precision. bf16 may turn out to be computed in f32: then the limit
+// of what the machine has free is checked again by the allocations themselves.
+std::uint64_t weight_bytes(const LoadedModel& loaded, Precision precision) {
+  std::set<std::string> seen;
+  std::uint64_t bytes = computed_bytes(loaded.def);
+  for (const auto& [name, graph] : loaded.def.graphs) {
+    for (const Node& node : graph.nodes) {
+      for (const WeightRef& ref : node.weights) {
+        if (!seen.insert(ref.tensor).second) continue;
+        const TensorInfo* stored = loaded.weights->find(ref.tensor);
+        const bool matrix = ref.shape.rank() > 1;
+        std::size_t width = sizeof(float);
+        if (matrix && precision == Precision::int8) width = 1;
+        if (matrix && precision == Precision::bf16) width = 2;
+        if (matrix && precision == Precision::automatic && stored != nullptr && stored->dtype == DType::bf16)
+          width = 2;
+        bytes += static_cast<std::uint64_t>(ref.shape.elements()) * width;
+      }
+    }
+  }
+  return bytes;
+}
+
+void check_memory(const LoadedModel& loaded, Precision precision, std::uint64_t limit) {
+  const std::uint64_t needed = weight_bytes(loaded, precision);
   if (needed <= limit) return;
   constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
   throw Error(
-      "CFG_MEMORY", def.architecture,
+      "CFG_MEMORY", loaded.def.architecture,
       fmt::format(
           "the weights need {:.2f} GiB, the limit is {:.2f} GiB (--max-memory, or what the machine has free)",
           static_cast<double>(needed) / kGiB, static_cast<double>(limit) / kGiB));
 }
 
-std::string checked_dtype(const std::string& dtype) {
-  if (dtype == "auto" || dtype == "f32") return "f32";
-  throw usage_error("DTYPE_UNSUPPORTED", "--dtype", "expected auto or f32, found '" + dtype + "'");
+Precision parse_precision(const std::string& dtype) {
+  if (dtype == "auto") return Precision::automatic;
+  if (dtype == "f32") return Precision::f32;
+  if (dtype == "bf16") return Precision::bf16;
+  if (dtype == "int8") return Precision::int8;
+  throw usage_error("DTYPE_UNSUPPORTED", "--dtype",
+                    "expected auto, f32, bf16 or int8, found '" + dtype + "'");
+}
+
+std::string precision_name(DType weights) {
+  return weights == DType::i8 ? "int8" : std::string(name(weights));
+}
+
+// The precision of most of the matrices. What was asked for and is not to be had here is told.
+std::string effective_dtype(const CompiledModel& model, const std::string& asked) {
+  const PrecisionBytes& bytes = model.matrix_bytes();
+  if (bytes.empty()) return "f32";
+  const auto most = std::max_element(bytes.begin(), bytes.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  for (const auto& [dtype, count] : bytes) {
+    if (asked == "auto" || precision_name(dtype) == asked) continue;
+    logger().warn("--dtype {}: {:.1f} MB of weights are kept in {}, which this processor multiplies faster",
+                  asked, static_cast<double>(count) / 1e6, precision_name(dtype));
+  }
+  return precision_name(most->first);
 }
 
 // Packs the weights on a thread of its own. OpenMP keeps a pool for every thread that ever opened a parallel
 // region, and while the pools together have more threads than there are processors, waiting threads sleep
 // instead of spinning, at every one of a token's regions. The pool of this thread ends with it, and the
 // scheduler's is the only one.
-std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, int threads,
+std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, Precision precision, int threads,
                                              const std::function<void(double)>& progress) {
   return std::async(std::launch::async,
                     [&] {
                       omp_set_num_threads(threads);
                       return std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights,
-                                                                   progress);
+                                                                   precision, progress);
                     })
       .get();
 }
@@ -255,11 +299,11 @@ void Ticket::cancel() {
 
 Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
   const double begin = now_ms();
-  const std::string dtype = checked_dtype(options.dtype);
+  const Precision precision = parse_precision(options.dtype);
   LoadedModel loaded = load_model(directory);
   const std::uint64_t memory =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes();
-  check_memory(loaded.def, memory);
+  check_memory(loaded, precision, memory);
   if (options.check_tensors) check_finite(*loaded.weights);
 
   auto impl = std::make_shared<Impl>();
@@ -268,14 +312,14 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   for (const TensorInfo* tensor : loaded.weights->tensors()) info.weights_file_bytes += tensor->size_bytes();
   impl->tokenizer = loaded.tokenizer;
   info.threads = options.threads > 0 ? options.threads : usable_processors();
-  impl->compiled = compile(std::move(loaded), info.threads, options.progress);
+  impl->compiled = compile(std::move(loaded), precision, info.threads, options.progress);
   const ModelDef& def = impl->compiled->def();
   info.architecture = def.architecture;
   info.model_type = def.model_type;
   impl->task_config = std::make_shared<const TaskConfig>(task_config(def));
   info.tasks = impl->task_config->tasks;
   info.task = info.tasks.empty() ? "" : info.tasks.front();
-  info.dtype = dtype;
+  info.dtype = effective_dtype(*impl->compiled, options.dtype);
   info.instruction_set = instruction_set();
   info.max_input_tokens = def.max_positions;
   info.vocab_size = def.vocab_size;

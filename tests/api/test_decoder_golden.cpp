@@ -40,11 +40,21 @@ double error_of_scale(const std::vector<float>& expected, const float* found) {
   return static_cast<double>(error / scale);
 }
 
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double product = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    product += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    aa += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+    bb += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return product / std::sqrt(aa * bb);
+}
+
 class Runner {
  public:
-  explicit Runner(const std::filesystem::path& directory)
+  explicit Runner(const std::filesystem::path& directory, Precision precision = Precision::f32)
       : loaded_(load_model(directory)),
-        model_(std::move(loaded_.def), *loaded_.weights),
+        model_(std::move(loaded_.def), *loaded_.weights, precision),
         executor_(model_, 2) {
     budget_.limit_bytes = std::uint64_t{1} << 30;
     for (const CacheGroup& group : model_.cache().self) {
@@ -122,14 +132,28 @@ TEST_CASE("decoders compute what transformers computes, node by node", "[golden]
 
 TEST_CASE("a prompt in chunks gives the bits of one pass", "[invariants]") {
   for (const std::string& name : test::decoder_goldens()) {
-    INFO(name);
+    for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8}) {
+      INFO(name << ", precision " << static_cast<int>(precision));
+      const test::Golden golden(name);
+      Runner runner(golden.directory, precision);
+      const std::vector<std::int32_t> ids = golden.inputs().back();
+      const std::vector<float> whole = runner.logits(ids, 1 << 20);
+      for (const std::int32_t chunk : {1, 2, 7, 16}) {
+        INFO("chunks of " << chunk);
+        CHECK(runner.logits(ids, chunk) == whole);
+      }
+    }
+  }
+}
+
+TEST_CASE("bf16 and 8-bit weights change the logits of decoders little", "[precision]") {
+  for (const std::string& name : test::decoder_goldens()) {
     const test::Golden golden(name);
-    Runner runner(golden.directory);
     const std::vector<std::int32_t> ids = golden.inputs().back();
-    const std::vector<float> whole = runner.logits(ids, 1 << 20);
-    for (const std::int32_t chunk : {1, 2, 7, 16}) {
-      INFO("chunks of " << chunk);
-      CHECK(runner.logits(ids, chunk) == whole);
+    const std::vector<float> exact = Runner(golden.directory).logits(ids, 1 << 20);
+    for (const Precision precision : {Precision::bf16, Precision::int8}) {
+      INFO(name << ", precision " << static_cast<int>(precision));
+      CHECK(cosine(exact, Runner(golden.directory, precision).logits(ids, 1 << 20)) >= 0.999);
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <random>
 
+#include "attend/error.h"
 #include "engine/onednn/dense.h"
 #include "tests/support/naive.h"
 
@@ -20,6 +21,16 @@ std::vector<float> random_floats(std::int64_t count, unsigned seed) {
   return values;
 }
 
+// Whether oneDNN can compute with such weights here at all, fast or not.
+bool has_precision(DenseLibrary& library, DType weights) {
+  try {
+    library.add({.in = 64, .out = 64, .weights = weights});
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 // A product with random weights, and buffers large enough for any bucket.
 struct Product {
   static constexpr std::int64_t kMaxRows = 320;
@@ -29,11 +40,15 @@ struct Product {
         weight(random_floats(s.in * s.out, 1)),
         bias(random_floats(s.out, 2)),
         id(library.add(spec)) {
+    pack();
+    x = random_floats(kMaxRows * spec.in, 3);
+    other = random_floats(kMaxRows * spec.out, 4);
+  }
+
+  void pack() {
     packed = library.pack(id, [&](std::int64_t first, std::int64_t count, float* dst) {
       std::copy_n(weight.begin() + first * spec.in, count * spec.in, dst);
     });
-    x = random_floats(kMaxRows * spec.in, 3);
-    other = random_floats(kMaxRows * spec.out, 4);
   }
 
   std::vector<float> run(std::int64_t rows, std::int64_t first_row = 0, int threads = 2) {
@@ -80,10 +95,39 @@ TEST_CASE("products agree with the naive reference", "[dense]") {
   CHECK(test::relative_error(y, expected) < 1e-5);
 }
 
+TEST_CASE("products of 8-bit and bf16 weights stay close to the exact ones", "[dense]") {
+  const auto weights = GENERATE(DType::bf16, DType::i8);
+  const auto act = GENERATE(Act::none, Act::relu, Act::gelu, Act::gelu_tanh, Act::silu, Act::quick_gelu,
+                            Act::tanh, Act::sigmoid);
+  const auto combine = GENERATE(DenseSpec::none, DenseSpec::add, DenseSpec::multiply);
+  DenseLibrary probe;
+  if (!has_precision(probe, weights)) SKIP("oneDNN has no such product on this processor");
+  Product product({.in = 256, .out = 80, .bias = true, .act = act, .combine = combine, .weights = weights});
+  const std::int64_t rows = 5;
+  for (float& w : product.weight) w /= 16.0F;
+  product.pack();
+  const std::vector<float> y = product.run(rows);
+  test::Matrix expected = test::naive_linear(test::to_matrix({product.x.data(), 5 * 256}, 256),
+                                             product.weight, product.bias, 80, act);
+  for (std::size_t r = 0; r < expected.size(); ++r) {
+    for (std::size_t i = 0; i < 80; ++i) {
+      const auto other = static_cast<double>(product.other[r * 80 + i]);
+      if (combine == DenseSpec::add) expected[r][i] += other;
+      if (combine == DenseSpec::multiply) expected[r][i] *= other;
+    }
+  }
+  const double error = test::relative_error(y, expected);
+  CHECK(error < 0.05);
+  CHECK(error > 1e-7);  // or it was computed in f32
+}
+
 TEST_CASE("a row's bits depend on neither its batch, its place nor the threads", "[dense]") {
   const auto [in, out] = GENERATE(std::pair{32, 96}, std::pair{512, 512}, std::pair{2048, 512},
                                   std::pair{512, 1000}, std::pair{96, 33});
-  Product product({.in = in, .out = out, .bias = true});
+  const auto weights = GENERATE(DType::f32, DType::bf16, DType::i8);
+  DenseLibrary probe;
+  if (!has_precision(probe, weights)) SKIP("oneDNN has no such product on this processor");
+  Product product({.in = in, .out = out, .bias = true, .weights = weights});
   const std::vector<float> all = product.run(Product::kMaxRows);
   for (const std::int64_t rows : {1, 2, 3, 5, 8, 9, 17, 32, 63, 100, 129, 257}) {
     for (const int threads : {1, 2}) {
@@ -97,22 +141,29 @@ TEST_CASE("a row's bits depend on neither its batch, its place nor the threads",
 
 TEST_CASE("rows gathered from packed weights are the rows that were packed", "[dense]") {
   const auto [in, out] = GENERATE(std::pair{32, 96}, std::pair{512, 1000}, std::pair{33, 50});
-  Product product({.in = in, .out = out, .bias = true});
+  const auto weights = GENERATE(DType::f32, DType::bf16, DType::i8);
+  DenseLibrary probe;
+  if (!has_precision(probe, weights)) SKIP("oneDNN has no such product on this processor");
+  Product product({.in = in, .out = out, .bias = true, .weights = weights});
+  // Half a step of the largest weight of these rows, at most 5.
+  const float tolerance = weights == DType::f32 ? 0.0F : weights == DType::bf16 ? 0.02F : 5.0F / 254.0F;
   std::vector<float> row(static_cast<std::size_t>(in));
   for (const std::int64_t r : {0, 1, 17, 31, 49}) {
     product.packed->gather_row(r, 2.0F, row.data());
     for (std::int64_t i = 0; i < in; ++i) {
-      REQUIRE(row[static_cast<std::size_t>(i)] ==
-              2.0F * product.weight[static_cast<std::size_t>(r * in + i)]);
+      const float exact = product.weight[static_cast<std::size_t>(r * in + i)];
+      REQUIRE(std::abs(row[static_cast<std::size_t>(i)] / 2.0F - exact) <= tolerance);
     }
   }
 }
 
 TEST_CASE("hot products never run on oneDNN's reference implementation", "[dense]") {
   DenseLibrary library;
+  const auto weights = GENERATE(DType::f32, DType::i8);
   for (const auto combine : {DenseSpec::none, DenseSpec::add, DenseSpec::multiply}) {
     for (const Act act : {Act::none, Act::relu, Act::gelu, Act::silu}) {
-      const int id = library.add({.in = 512, .out = 2048, .bias = true, .act = act, .combine = combine});
+      const int id = library.add(
+          {.in = 512, .out = 2048, .bias = true, .act = act, .combine = combine, .weights = weights});
       INFO(library.implementation(id));
       CHECK(library.implementation(id).find("ref") == std::string::npos);
     }

@@ -9,7 +9,8 @@
 namespace attend::test {
 namespace {
 
-TEST_CASE("the demonstration model translates at least 98 % of 500 held-out sentences exactly") {
+// How many of the 500 held-out sentences come out exactly right.
+std::size_t exact_translations(const std::string& dtype) {
   std::ifstream pairs(std::string(ATTEND_SOURCE_DIR) + "/tools/demo/heldout.tsv");
   std::vector<std::string> expected;
   const std::string path = scratch("heldout") + "/english.txt";
@@ -23,7 +24,7 @@ TEST_CASE("the demonstration model translates at least 98 % of 500 held-out sent
   english.close();
   REQUIRE(expected.size() == 500);
 
-  const ProcessResult result = run_attend({"run", demo_model(), "--file", path});
+  const ProcessResult result = run_attend({"run", demo_model(), "--dtype", dtype, "--file", path});
   REQUIRE(result.exit_code == 0);
   const std::vector<std::string> found = result.lines();
   REQUIRE(found.size() == expected.size());
@@ -32,7 +33,15 @@ TEST_CASE("the demonstration model translates at least 98 % of 500 held-out sent
     if (found[i] == expected[i]) ++exact;
     if (found[i] != expected[i]) UNSCOPED_INFO("expected " << expected[i] << ", found " << found[i]);
   }
+  return exact;
+}
+
+TEST_CASE("the demonstration model translates at least 98 % of 500 held-out sentences exactly") {
+  const std::size_t exact = exact_translations("f32");
   CHECK(exact >= 490);
+  // Quantised, at most half a point less.
+  CHECK(exact_translations("int8") + 2 >= exact);
+  CHECK(exact_translations("bf16") + 2 >= exact);
 }
 
 }  // namespace

@@ -1,0 +1,205 @@
+#include "engine/kernels/quantize.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/quantize.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// after foreach_target
+#include "engine/kernels/activation-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace attend {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+
+std::uint16_t bf16_of(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  if (x != x) return static_cast<std::uint16_t>(bits >> 16 | 0x40U);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
+}
+
+void round_range(const float* x, std::int64_t count, std::uint16_t* y) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<std::uint16_t, D> du16;
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const V value = hn::LoadU(d, x + i);
+    const auto bits = hn::BitCast(du, value);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFFU))));
+    const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(du, 0x40U));
+    const auto result = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet, rounded);
+    hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, result)), du16, y + i);
+  }
+  for (; i < count; ++i) y[i] = bf16_of(x[i]);
+}
+
+// The largest |x|; NaN when there is a NaN, infinity when there is one.
+float max_magnitude(const float* x, std::int64_t width) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  // Magnitudes compare as integers, and so do infinities and NaN above them.
+  auto largest = hn::Zero(du);
+  std::uint32_t rest = 0;
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes)
+    largest = hn::Max(largest, hn::BitCast(du, hn::Abs(hn::LoadU(d, x + i))));
+  for (; i < width; ++i) rest = std::max(rest, std::bit_cast<std::uint32_t>(x[i]) & 0x7FFFFFFFU);
+  return std::bit_cast<float>(std::max(rest, hn::GetLane(hn::MaxOfLanes(du, largest))));
+}
+
+void quantize_row(const float* x, std::int64_t width, int levels, std::uint8_t* q, float* scale) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<std::uint8_t, D> du8;
+  const float magnitude = max_magnitude(x, width);
+  const bool finite = std::isfinite(magnitude);
+  *scale = finite ? magnitude / static_cast<float>(levels) : std::numeric_limits<float>::quiet_NaN();
+  const float inverse = finite && magnitude > 0.0F ? static_cast<float>(levels) / magnitude : 0.0F;
+  // A row of denormals: their inverse overflows, and they are as good as zeros.
+  const float factor = std::isfinite(inverse) ? inverse : 0.0F;
+  const V factor_v = hn::Set(d, finite ? factor : 0.0F);
+  const auto zero_v = hn::Set(di, levels + 1);
+  std::int64_t i = 0;
+  for (; i + kLanes <= width && finite; i += kLanes) {
+    const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor_v));
+    hn::StoreU(hn::DemoteTo(du8, hn::Add(rounded, zero_v)), du8, q + i);
+  }
+  for (; i < width; ++i) {
+    const float scaled = finite ? std::nearbyint(x[i] * factor) : 0.0F;
+    q[i] = static_cast<std::uint8_t>(static_cast<int>(scaled) + levels + 1);
+  }
+}
+
+void quantize_weight_row(const float* w, std::int64_t width, std::int8_t* q, float* scale,
+                         std::int32_t* sum) {
+  const float magnitude = max_magnitude(w, width);
+  const bool finite = std::isfinite(magnitude);
+  *scale = finite ? magnitude / 127.0F : std::numeric_limits<float>::quiet_NaN();
+  const float inverse = magnitude > 0.0F ? 127.0F / magnitude : 0.0F;
+  const float factor = finite && std::isfinite(inverse) ? inverse : 0.0F;
+  *sum = 0;
+  for (std::int64_t i = 0; i < width; ++i) {
+    const auto rounded = finite ? static_cast<int>(std::nearbyint(w[i] * factor)) : 0;
+    q[i] = static_cast<std::int8_t>(rounded);
+    *sum += rounded;
+  }
+}
+
+// Columns [first, first + count) of one row; pointers are those of the row.
+void dequantize_range(const std::int32_t* sums, std::int64_t first, std::int64_t count, float row_scale,
+                      const Dequantization& how, const float* other, float* y) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const V scale = hn::Set(d, row_scale);
+  const auto zero = hn::Set(di, how.zero);
+  const auto one = [&](const std::int32_t* sum, const std::int32_t* weight_sum, const float* weight_scale,
+                       const float* bias, const float* summand, const float* factor, float* out) HWY_ATTR {
+    const auto exact = hn::Sub(hn::LoadU(di, sum), hn::Mul(zero, hn::LoadU(di, weight_sum)));
+    const V factors = hn::Mul(scale, hn::LoadU(d, weight_scale));
+    V value = hn::Mul(hn::ConvertTo(d, exact), factors);
+    if (bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias));
+    value = apply_act(d, how.act, value);
+    if (summand != nullptr) value = hn::Add(value, hn::LoadU(d, summand));
+    if (factor != nullptr) value = hn::Mul(value, hn::LoadU(d, factor));
+    hn::StoreU(value, d, out);
+  };
+  const float* summand = how.combine == DenseSpec::add ? y : nullptr;
+  const float* factor = how.combine == DenseSpec::multiply ? other : nullptr;
+  const auto at = [](const auto* p, std::int64_t i) { return p == nullptr ? p : p + i; };
+  std::int64_t i = first;
+  const std::int64_t end = first + count;
+  for (; i + kLanes <= end; i += kLanes) {
+    one(sums + i, how.weight_sums + i, how.weight_scales + i, at(how.bias, i), at(summand, i), at(factor, i),
+        y + i);
+  }
+  if (i == end) return;
+  // The last, partial vector through buffers, with the same operations.
+  HWY_ALIGN std::int32_t sum[16] = {}, weight_sum[16] = {};
+  HWY_ALIGN float weight_scale[16] = {}, bias[16] = {}, summands[16] = {}, factors[16] = {}, out[16];
+  const auto copy = [&](const auto* from, auto* to) {
+    if (from != nullptr) std::copy(from + i, from + end, to);
+  };
+  copy(sums, sum);
+  copy(how.weight_sums, weight_sum);
+  copy(how.weight_scales, weight_scale);
+  copy(how.bias, bias);
+  copy(summand, summands);
+  copy(factor, factors);
+  one(sum, weight_sum, weight_scale, how.bias == nullptr ? nullptr : bias,
+      summand == nullptr ? nullptr : summands, factor == nullptr ? nullptr : factors, out);
+  std::copy(out, out + (end - i), y + i);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace attend
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attend {
+namespace {
+
+HWY_EXPORT(round_range);
+HWY_EXPORT(quantize_row);
+HWY_EXPORT(quantize_weight_row);
+HWY_EXPORT(dequantize_range);
+
+// Below this many elements a parallel region costs more than it gives.
+constexpr std::int64_t kParallelElements = 32768;
+constexpr std::int64_t kColumns = 8192;
+
+}  // namespace
+
+void round_to_bf16(const float* x, std::int64_t count, std::uint16_t* y) {
+  const std::int64_t chunk = kParallelElements / 2;
+  const std::int64_t chunks = (count + chunk - 1) / chunk;
+#pragma omp parallel for schedule(static) if (chunks > 1)
+  for (std::int64_t c = 0; c < chunks; ++c) {
+    HWY_DYNAMIC_DISPATCH(round_range)
+    (x + c * chunk, std::min(chunk, count - c * chunk), y + c * chunk);
+  }
+}
+
+void quantize_rows(const float* x, std::int64_t rows, std::int64_t width, int levels, std::uint8_t* q,
+                   float* row_scales) {
+#pragma omp parallel for schedule(static) if (rows * width >= kParallelElements)
+  for (std::int64_t r = 0; r < rows; ++r)
+    HWY_DYNAMIC_DISPATCH(quantize_row)(x + r * width, width, levels, q + r * width, row_scales + r);
+}
+
+void quantize_weights(const float* w, std::int64_t rows, std::int64_t width, std::int8_t* q, float* scales,
+                      std::int32_t* weight_sums) {
+#pragma omp parallel for schedule(static) if (rows * width >= kParallelElements)
+  for (std::int64_t r = 0; r < rows; ++r) {
+    HWY_DYNAMIC_DISPATCH(quantize_weight_row)
+    (w + r * width, width, q + r * width, scales + r, weight_sums + r);
+  }
+}
+
+void dequantize_rows(const void* sums, std::int64_t rows, std::int64_t width, const Dequantization& how,
+                     float* y) {
+  const auto* integers = static_cast<const std::int32_t*>(sums);
+  const std::int64_t pieces = (width + kColumns - 1) / kColumns;
+#pragma omp parallel for schedule(static) if (rows * width >= kParallelElements)
+  for (std::int64_t task = 0; task < rows * pieces; ++task) {
+    const std::int64_t r = task / pieces;
+    const std::int64_t first = task % pieces * kColumns;
+    HWY_DYNAMIC_DISPATCH(dequantize_range)
+    (integers + r * width, first, std::min(kColumns, width - first), how.row_scales[r], how,
+     how.other == nullptr ? nullptr : how.other + r * width, y + r * width);
+  }
+}
+
+}  // namespace attend
+#endif

@@ -1,0 +1,46 @@
+// A weight matrix in the blocked layout of a oneDNN primitive.
+#pragma once
+
+#include <cstdint>
+#include <dnnl.hpp>
+#include <vector>
+
+#include "attend/tensor.h"
+#include "engine/onednn/primitive.h"
+
+namespace attend {
+
+class BlockedWeights final : public PackedWeights {
+ public:
+  // Reads all rows from `source`, in pieces, so that a matrix is never in memory twice.
+  BlockedWeights(const dnnl::engine& engine, const ProductPrimitive& product, const DenseSpec& spec,
+                 const RowSource& source);
+
+  void gather_row(std::int64_t row, float scale, float* dst) const override;
+  std::size_t size_bytes() const override;
+  const dnnl::memory& memory() const { return memory_; }
+  // Of 8-bit weights, per output: what to multiply with, and the sum of the quantised weights.
+  const float* scales() const { return scales_.data(); }
+  const std::int32_t* sums() const { return sums_.data(); }
+
+ private:
+  // Dimension that counts the rows (outputs) of the matrix in oneDNN's descriptor.
+  int row_dim() const { return transposed_ ? 1 : 0; }
+  // The product of the inner blocks of a dimension: the alignment that a sub-range of it must keep.
+  std::int64_t block(int dim) const;
+  void fill(const dnnl::engine& engine, const RowSource& source);
+  std::int64_t offset_of(int dim, std::int64_t index) const;
+  void make_offsets();
+
+  std::int64_t in_;
+  std::int64_t out_;
+  DType dtype_;
+  bool transposed_;
+  Tensor buffer_;
+  dnnl::memory memory_;
+  std::vector<std::int64_t> column_offsets_;
+  std::vector<float> scales_;
+  std::vector<std::int32_t> sums_;
+};
+
+}  // namespace attend
