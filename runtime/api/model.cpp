@@ -331,6 +331,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   scheduling.threads = info.threads;
   scheduling.cache_bytes = memory > info.weights_bytes ? memory - info.weights_bytes : 0;
   scheduling.max_requests = options.max_batch_size;
+  if (!options.share_prefixes) scheduling.prefix_bytes = 0;
   impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
   info.load_ms = now_ms() - begin;
   logger().info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms",

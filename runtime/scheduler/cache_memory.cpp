@@ -25,7 +25,7 @@ CacheMemory::CacheMemory(const CompiledModel& model, std::uint64_t limit_bytes, 
   for (const CacheGroup& group : model.cache().cross) {
     cross_ = std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget_);
   }
-  if (model.def().graph("encoder") == nullptr && !self_.empty())
+  if (model.def().graph("encoder") == nullptr && !self_.empty() && prefix_bytes > 0)
     prefixes_.emplace(self_, layout_, prefix_bytes, unrotated_tokens(model));
 }
 

@@ -224,6 +224,7 @@ int run(const std::vector<std::string>& arguments) {
 
   LoadOptions load = load_options(options);
   load.max_batch_size = static_cast<int>(settings.batch_size);
+  load.share_prefixes = false;  // repetitions would find their prompts computed already
   const Model model = load_model(options, load);
   if (inputs.empty()) inputs = random_inputs(model.info(), prompt, settings.batch_size);
   const GenerationConfig generation = apply_generation_options(options, model.generation());

@@ -35,6 +35,7 @@ struct LoadOptions {
   std::uint64_t max_memory_bytes = 0;  // weights, cache and arena; 0: what the machine has free
   int max_batch_size = 64;             // requests that run at once
   bool check_tensors = false;          // refuse weights that hold NaN or infinity
+  bool share_prefixes = true;          // keep the blocks of earlier prompts for later ones that begin alike
   // Called while weights are read and packed, with the fraction done in [0, 1].
   std::function<void(double)> progress{};
 };
