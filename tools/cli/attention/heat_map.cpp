@@ -20,7 +20,8 @@ constexpr int kMostWidth = 240;
 constexpr int kLabelWidth = 16;   // of rows
 constexpr int kLabelHeight = 10;  // of columns, whose labels stand upright
 constexpr int kCell = 2;
-constexpr int kWeightWidth = 5;  // " 0.83"
+constexpr int kWeightWidth = 5;       // " 0.83"
+constexpr float kLeastShare = 0.02F;  // of the largest weight; less leaves a cell empty
 constexpr std::array<const char*, 6> kShades = {"  ", "··", "░░", "▒▒", "▓▓", "██"};
 
 class Drawing {
@@ -49,13 +50,15 @@ class Drawing {
       const Rgb colour = heat_colour(share);
       return fmt::format("\x1b[48;2;{};{};{}m  \x1b[0m", colour.red, colour.green, colour.blue);
     }
-    const auto last = static_cast<float>(kShades.size() - 1);
-    return kShades[static_cast<std::size_t>(std::lround(share * last))];
+    if (share < kLeastShare) return kShades.front();
+    const auto steps = static_cast<float>(kShades.size() - 1);
+    return kShades[std::min(kShades.size() - 1, 1 + static_cast<std::size_t>(share * steps))];
   }
 
   std::string legend() const {
     std::string line = "weights 0 ";
-    for (int i = 0; i <= 5; ++i) line += cell(panel_.largest * static_cast<float>(i) / 5.0F);
+    for (int i = 0; i <= 5; ++i)
+      line += cell(panel_.largest * std::max(0.0F, (static_cast<float>(i) - 0.5F) / 5.0F));
     line += fmt::format(" {:.2f}", panel_.largest);
     return line + (panel_.rows.size() > 1 ? "; beside each row its largest" : "");
   }

@@ -114,6 +114,8 @@ PageText attention_page(const std::string& model, const AttentionResult& result,
                                  {"kind", to_string(result.kind)},
                                  {"rows", first_of(row_labels(result), part.rows)},
                                  {"columns", first_of(column_labels(result), part.columns)},
+                                 {"rows_text", result.query_text},
+                                 {"columns_text", result.key_text},
                                  {"limit", part.limit},
                                  {"layers", nlohmann::ordered_json::array()}};
   for (std::size_t m = part.first_map; m < result.maps.size(); ++m) {

@@ -26,7 +26,8 @@ constexpr int kWidestMap = 480;  // pixels, as long as cells have one
 constexpr int kMargin = 12;
 constexpr int kGlyphColumns = 3;
 constexpr int kGlyphRows = 5;
-constexpr int kDot = 2;  // pixels of a glyph's dot
+constexpr int kDot = 2;       // pixels of a glyph's dot
+constexpr int kTitleDot = 4;  // of a head's number
 constexpr int kDigitWidth = (kGlyphColumns + 1) * kDot;
 constexpr int kDigitHeight = kGlyphRows * kDot;
 constexpr int kTickGap = 6;
@@ -55,22 +56,26 @@ class Canvas {
     pixels_.assign(static_cast<std::size_t>(width * height), kPaper);
   }
 
+  // What lies beyond the picture is cut off.
   void fill(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height, std::uint8_t colour) {
+    width = std::min(width, width_ - x);
+    height = std::min(height, height_ - y);
+    if (width <= 0) return;
     for (std::int64_t row = y; row < y + height; ++row)
       std::memset(&pixels_[static_cast<std::size_t>(row * width_ + x)], colour,
                   static_cast<std::size_t>(width));
   }
 
-  void number(std::int64_t x, std::int64_t y, std::int64_t value) {
+  void number(std::int64_t x, std::int64_t y, std::int64_t value, int dot = kDot) {
     for (const char digit : fmt::format("{}", value)) {
       const auto& glyph = kDigits[static_cast<std::size_t>(digit - '0')];
       for (int row = 0; row < kGlyphRows; ++row) {
         for (int column = 0; column < kGlyphColumns; ++column) {
           if ((glyph[static_cast<std::size_t>(row)] >> (kGlyphColumns - 1 - column) & 1) == 0) continue;
-          fill(x + column * kDot, y + row * kDot, kDot, kDot, kInk);
+          fill(x + column * dot, y + row * dot, dot, dot, kInk);
         }
       }
-      x += kDigitWidth;
+      x += (kGlyphColumns + 1) * dot;
     }
   }
 
@@ -117,7 +122,7 @@ struct Layout {
     const std::int64_t room = std::max<std::int64_t>(digits(panel.columns.size()), kDigitHeight) + 2 * kDot;
     while (static_cast<std::int64_t>(tick) * cell < room) tick = tick == 1 ? 5 : tick * 2;
     left = digits(panel.rows.size()) + kTickGap;
-    top = 2 * (kDigitHeight + kTickGap);
+    top = kGlyphRows * kTitleDot + kDigitHeight + 3 * kTickGap;
     width = left + cell * static_cast<std::int64_t>(panel.columns.size());
     height = top + cell * static_cast<std::int64_t>(panel.rows.size());
   }
@@ -126,10 +131,10 @@ struct Layout {
 void draw(Canvas& canvas, const Layout& layout, const Panel& panel, std::int64_t x, std::int64_t y,
           std::int64_t number) {
   const std::int64_t gap = layout.cell >= 8 ? 1 : 0;
-  canvas.number(x + layout.left, y, number);
+  canvas.number(x + layout.left, y, number, kTitleDot);
   for (std::size_t c = 0; c < panel.columns.size(); c += layout.tick) {
     canvas.number(x + layout.left + static_cast<std::int64_t>(c) * layout.cell + gap,
-                  y + kDigitHeight + kTickGap, static_cast<std::int64_t>(c));
+                  y + layout.top - kDigitHeight - kTickGap, static_cast<std::int64_t>(c));
   }
   for (std::size_t r = 0; r < panel.rows.size(); ++r) {
     const std::int64_t row = y + layout.top + static_cast<std::int64_t>(r) * layout.cell;
