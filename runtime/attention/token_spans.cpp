@@ -16,6 +16,22 @@ TextSpan without_space_in_front(const std::u32string& text, TextSpan span) {
   return span;
 }
 
+// Each code point as the first one of its compatibility form, in lower case: what normalisation makes of it.
+std::u32string folded(const std::u32string& text) {
+  std::u32string result;
+  for (const char32_t c : text) {
+    std::array<utf8proc_int32_t, 32> forms{};
+    int boundary = 0;
+    const auto options =
+        static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD);
+    const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), forms.data(), forms.size(),
+                                               options, &boundary);
+    result +=
+        count > 0 && static_cast<std::size_t>(count) <= forms.size() ? static_cast<char32_t>(forms[0]) : c;
+  }
+  return result;
+}
+
 // For each code point of `from` the index in `to` that it became, or -1 when it has none (Levenshtein 1966).
 std::vector<std::int32_t> edit_alignment(const std::u32string& from, const std::u32string& to) {
   enum Step : std::uint8_t { both, drop, insert };
@@ -88,7 +104,7 @@ std::vector<TextSpan> spans_of_pieces(std::string_view text, std::span<const std
     ends.push_back(joined.size());
   }
   std::ranges::replace(joined, kSpaceSymbol, U' ');
-  const std::vector<std::int32_t> places = edit_alignment(joined, target);
+  const std::vector<std::int32_t> places = edit_alignment(folded(joined), folded(target));
   std::vector<TextSpan> spans;
   std::int32_t at = 0;
   std::size_t begin = 0;

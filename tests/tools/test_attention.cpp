@@ -294,9 +294,9 @@ TEST_CASE("attention --align: text for people, spans for programs, heads on dema
 TEST_CASE("attention with queries of one's own") {
   const std::string directory = scratch("attention_query");
   const std::string vectors = directory + "/q.npy";
-  std::vector<float> values(2 * 32);
+  std::vector<float> values(2 * 16);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i));
-  cli::NpyWriter(vectors).append(Tensor::from(values, {2, 32}));
+  cli::NpyWriter(vectors).append(Tensor::from(values, {2, 16}));
   const ProcessResult result =
       run_attend({"attention", golden("bert-tiny"), "--input-ids", "5,6,7,8", "--layer", "1", "--query-npy",
                   vectors, "--npy", directory + "/w.npy", "--values-npy", directory + "/v.npy", "--json"});
@@ -307,7 +307,7 @@ TEST_CASE("attention with queries of one's own") {
   float sum = 0;
   for (const float w : weights.f32().first(4)) sum += w;
   CHECK(std::abs(sum - 1) < 1e-5F);
-  CHECK(cli::read_npy(directory + "/v.npy").shape() == Shape{4, 2, 8});
+  CHECK(cli::read_npy(directory + "/v.npy").shape() == Shape{4, 2, 4});
   CHECK(result.json_lines()[0]["maps"][0]["values"].size() == 4);
   // A text asks through the decoder: which source words answer it.
   const ProcessResult text =
