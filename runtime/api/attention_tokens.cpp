@@ -30,7 +30,7 @@ std::vector<std::int32_t> TokenizedText::ids() const {
   return ids;
 }
 
-TokenizedText tokenize_input(const Tokenizer* tokenizer, const Input& input, bool as_target) {
+TokenizedText tokenize_input(const Tokenizer* tokenizer, const Input& input, const EncodeOptions& options) {
   if (input.ids) {
     TokenizedText result = describe_ids(tokenizer, *input.ids);
     result.type_ids = input.type_ids;
@@ -42,10 +42,9 @@ TokenizedText tokenize_input(const Tokenizer* tokenizer, const Input& input, boo
     throw Error("TOKENIZER_MISSING", "input",
                 "the model directory has no tokenizer: give token ids (--input-ids)");
   }
-  EncodeOptions options;
-  options.pair = input.pair;
-  options.as_target = as_target;
-  const Encoding encoding = tokenizer->encode(input.text, options);
+  EncodeOptions with_pair = options;
+  with_pair.pair = input.pair;
+  const Encoding encoding = tokenizer->encode(input.text, with_pair);
   TokenizedText result{.text = input.text, .tokens = {}, .type_ids = encoding.type_ids};
   const auto pair_begin = static_cast<std::int32_t>(code_points(input.text).size()) + 1;
   if (input.pair) result.text += " " + *input.pair;

@@ -18,9 +18,10 @@ struct TokenizedText {
   std::vector<std::int32_t> ids() const;
 };
 
-// The tokens that a request with this input reads (`as_target`: in the target's language). Throws INPUT_EMPTY
-// for nothing but white space, TOKENIZER_MISSING, and what the tokenizer throws.
-TokenizedText tokenize_input(const Tokenizer* tokenizer, const Input& input, bool as_target = false);
+// The tokens that a request with this input reads. Throws INPUT_EMPTY for nothing but white space,
+// TOKENIZER_MISSING, and what the tokenizer throws.
+TokenizedText tokenize_input(const Tokenizer* tokenizer, const Input& input,
+                             const EncodeOptions& options = {});
 
 // Tokens that were generated, or given as ids.
 TokenizedText describe_ids(const Tokenizer* tokenizer, std::span<const std::int32_t> ids);

@@ -83,7 +83,7 @@ class Observation {
     if (!encodes_first()) {
       decoder_ids_ = source_.ids();
       if (!request_.target) return;
-      const TokenizedText more = tokenize_input(tokenizer_, *request_.target);
+      const TokenizedText more = tokenize_input(tokenizer_, *request_.target, {.add_special_tokens = false});
       const std::vector<std::int32_t> ids = more.ids();
       decoder_ids_.insert(decoder_ids_.end(), ids.begin(), ids.end());
       source_ = describe_ids(tokenizer_, decoder_ids_);
@@ -101,7 +101,7 @@ class Observation {
     if (own_vectors()) return;
     if (request_.query || request_.target) {
       const Input text{.text = request_.query ? *request_.query->text : ""};
-      target_ = tokenize_input(tokenizer_, request_.query ? text : *request_.target, true);
+      target_ = tokenize_input(tokenizer_, request_.query ? text : *request_.target, {.as_target = true});
     } else {
       generate(config);
     }

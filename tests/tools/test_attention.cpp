@@ -17,6 +17,7 @@
 #include "tools/cli/attention/heat_map.h"
 #include "tools/cli/attention/html.h"
 #include "tools/cli/attention/labels.h"
+#include "tools/cli/attention/png.h"
 #include "tools/cli/npy.h"
 #include "tools/cli/npy_reader.h"
 
@@ -365,6 +366,55 @@ TEST_CASE("attention refuses what it cannot show, and says what there is") {
   refused({marian, "--input-ids", "5,0", "--query-position", "0"}, 2, "--query-npy");
   refused({golden("llama-tiny"), "--input-ids", "5", "--query-text", "x"}, 2, "kind encoder or cross");
   CHECK_FALSE(std::filesystem::exists("x.png"));
+}
+
+TEST_CASE("attention --mask-head: the layers above see something else, the layer itself the same") {
+  const std::vector<std::string> call = {golden("bert-tiny"), "--input-ids", "5,6,7,8"};
+  const auto weights = [&](const char* layer, bool masked) {
+    std::vector<std::string> all = call;
+    all.insert(all.end(), {"--layer", layer});
+    if (masked) all.insert(all.end(), {"--mask-head", "0:2"});
+    const Tensor tensor = run_npy(all, "mask_head");
+    return std::vector<float>(tensor.f32().begin(), tensor.f32().end());
+  };
+  CHECK(weights("0", true) == weights("0", false));
+  CHECK(weights("1", true) != weights("1", false));
+}
+
+TEST_CASE("attention --target behind a prompt, and a query text over a translation's source") {
+  CHECK(
+      run_npy({golden("llama-tiny"), "--input-ids", "5,6,7", "--target-ids", "8,9"}, "npy_behind").shape() ==
+      Shape{4, 5, 5});
+  const ProcessResult result = run_attend({"attention", demo_model(), "I eat an apple.", "--query-text",
+                                           "私はりんご", "--json", "--log-level", "warn"});
+  REQUIRE(result.exit_code == 0);
+  const json map = result.json_lines()[0];
+  std::size_t row = 0;
+  while (row < map["queries"].size() && map["queries"][row]["token"] != "りんご") ++row;
+  REQUIRE(row < map["queries"].size());
+  std::vector<double> mean(map["keys"].size());
+  for (const json& head : map["maps"][0]["weights"]) {
+    for (std::size_t k = 0; k < mean.size(); ++k) mean[k] += head[row][k].get<double>() / 4;
+  }
+  const auto best = static_cast<std::size_t>(std::ranges::max_element(mean) - mean.begin());
+  CHECK_THAT(map["keys"][best]["token"].get<std::string>(),
+             ContainsSubstring("apple") || ContainsSubstring("ple"));
+}
+
+TEST_CASE("pictures beyond the limit are refused before a pixel is made") {
+  cli::Panel panel;
+  panel.rows.resize(5000);
+  panel.columns.resize(5000);
+  CHECK_THROWS_AS(cli::write_png("never.png", {panel, panel, panel, panel}), Error);
+  CHECK_FALSE(std::filesystem::exists("never.png"));
+}
+
+TEST_CASE("Ctrl-C ends attention with 130") {
+  Process process({"attention", demo_model(), "--align"});
+  process.write("I eat an apple.\n");
+  CHECK_THAT(process.read_line(), ContainsSubstring("apple"));
+  process.signal(SIGINT);
+  CHECK(process.wait().exit_code == 130);
 }
 
 TEST_CASE("one bad input among many to attention has its own line") {

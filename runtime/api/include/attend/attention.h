@@ -36,7 +36,8 @@ struct AttentionLayers {
 
 // Multiplies what one head adds to the layer's output; 0 takes the head out.
 struct HeadScale {
-  std::optional<AttentionKind> kind{};  // unset: as AttentionRequest::kind
+  // Unset: as AttentionRequest::kind; there and in a Request cross-attention, else the one kind there is.
+  std::optional<AttentionKind> kind{};
   std::int64_t layer = 0;
   std::int64_t head = 0;
   float scale = 0.0F;
