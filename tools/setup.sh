@@ -16,6 +16,7 @@ deps=${ATTEND_DEPS_PREFIX:-$root/.deps}
 packages=(
   g++ cmake ninja-build ccache git ca-certificates clang-format python3
   libhwy-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcxxopts-dev libutf8proc-dev
+  libpng-dev
 )
 fuzz_packages=(clang llvm)
 bench_packages=(libbenchmark-dev)

@@ -29,4 +29,20 @@ std::string_view kind_name(const Op& op) {
   return std::visit(Namer{}, op);
 }
 
+const Attention* queried_attention(const Op& op) {
+  if (const auto* self = std::get_if<SelfAttention>(&op)) return self;
+  return std::get_if<CrossAttention>(&op);
+}
+
+std::vector<int> attention_layers(const Graph& graph, bool cross) {
+  std::vector<int> layers;
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Op& op = graph.nodes[n].op;
+    const bool wanted =
+        cross ? std::holds_alternative<CrossAttention>(op) : std::holds_alternative<SelfAttention>(op);
+    if (wanted) layers.push_back(static_cast<int>(n));
+  }
+  return layers;
+}
+
 }  // namespace attend

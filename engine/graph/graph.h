@@ -75,6 +75,12 @@ struct Graph {
   int token_types = -1;
 };
 
+// The attributes of an attention node that has queries; null for any other.
+const Attention* queried_attention(const Op& op);
+// Indices of the self-attention nodes (or the cross-attention nodes), in the order in which they run: the
+// layers as papers count them, also where several share one module of the checkpoint.
+std::vector<int> attention_layers(const Graph& graph, bool cross);
+
 // "self_attention", "feed_forward", ...: the kind of a node, as profiles and graph files call it.
 std::string_view kind_name(const Op& op);
 

@@ -316,8 +316,10 @@ void copy_weights(const AttentionShape& shape, const AttentionSpan& span, const 
   for (int i = 0; i < tile.queries; ++i) {
     const std::int64_t row = span.first_row + (task.first_query + i) / group;
     const std::int64_t head = task.kv_head * group + (task.first_query + i) % group;
-    float* dst = sink.weights + (row * shape.heads + head) * sink.max_keys;
-    std::fill(dst, dst + sink.max_keys, 0.0F);
+    const std::int64_t at_row = row - sink.first_row;
+    const std::int64_t at_head = head - sink.first_head;
+    if (at_row < 0 || at_row >= sink.rows || at_head < 0 || at_head >= sink.heads) continue;
+    float* dst = sink.weights + at_head * sink.head_stride + at_row * sink.row_stride;
     const auto n = static_cast<std::size_t>(i);
     const std::int64_t base = tile.first_block * kBlockTokens;
     for (std::int64_t k = tile.begin[n]; k < tile.end[n]; ++k) {
@@ -356,7 +358,7 @@ void write_kv(const KvSlice& kv, const AttentionSpan& span, const float* keys, c
 
 void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans, const float* q,
                std::int64_t q_stride, float* out, float* scratch, AttentionSeconds* seconds,
-               const AttentionWeightsSink* sink) {
+               std::span<const AttentionWeightsSink> sinks) {
   const std::int64_t group = shape.heads / shape.kv.heads;
   std::int64_t max_keys = 0;
   std::int64_t tasks = 0;
@@ -399,7 +401,7 @@ void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans
     scores_s += t1 - t0;
     softmax_s += t2 - t1;
     mix_s += t3 - t2;
-    if (sink != nullptr) copy_weights(shape, span, task, tile, *sink);
+    for (const AttentionWeightsSink& sink : sinks) copy_weights(shape, span, task, tile, sink);
   }
   if (seconds != nullptr) *seconds = {scores_s, softmax_s, mix_s};
 }

@@ -72,10 +72,18 @@ struct AttentionSeconds {
   double mix = 0;
 };
 
-// Attention weights of one layer, written as they are computed: [rows of the step][heads][max_keys].
+// Where attention weights go while they are computed: those of the rows [first_row, first_row + rows) of the
+// step and the heads [first_head, first_head + heads); that of key k at
+//   weights[(head - first_head) * head_stride + (row - first_row) * row_stride + k].
+// Keys that a query does not see are left alone.
 struct AttentionWeightsSink {
+  std::int32_t first_row = 0;
+  std::int32_t rows = 0;
+  std::int64_t first_head = 0;
+  std::int64_t heads = 0;
   float* weights = nullptr;
-  std::int64_t max_keys = 0;
+  std::int64_t row_stride = 0;
+  std::int64_t head_stride = 0;
 };
 
 // Writes keys and values of rows [first_row, first_row + rows) to tokens [past, past + rows) of `blocks`.
@@ -84,10 +92,10 @@ void write_kv(const KvSlice& kv, const AttentionSpan& span, const float* keys, c
               std::int64_t stride);
 
 // out[row][head * head_dim ...] for all rows of all spans; q rows are `q_stride` floats apart, out rows
-// heads * head_dim. `scratch` must hold attention_scratch_floats(); `seconds` and `sink` may be null.
+// heads * head_dim. `scratch` must hold attention_scratch_floats(); `seconds` may be null.
 void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans, const float* q,
                std::int64_t q_stride, float* out, float* scratch, AttentionSeconds* seconds,
-               const AttentionWeightsSink* sink);
+               std::span<const AttentionWeightsSink> sinks = {});
 
 // Scratch for attention() over spans of at most `max_keys` keys, for `threads` threads.
 std::int64_t attention_scratch_floats(std::int64_t max_keys, int threads);

@@ -43,6 +43,7 @@ class AttentionCore {
  public:
   AttentionCore(PrepareContext& context, const Attention& op, std::int64_t width, const KvSlice& kv)
       : node_(context.node_index),
+        width_(width),
         shape_{.heads = op.heads,
                .kv = kv,
                .scale = op.scale,
@@ -66,16 +67,58 @@ class AttentionCore {
     std::int64_t max_keys = 0;
     for (const AttentionSpan& span : spans) max_keys = std::max<std::int64_t>(max_keys, span.keys);
     float* scratch = context.scratch(attention_scratch_floats(max_keys, context.threads));
+    const AttentionHooks hooks = context.attention_hooks(node_);
+    thread_local std::vector<AttentionWeightsSink> sinks;
+    sinks.clear();
+    for (const AttentionProbe& probe : hooks.probes) {
+      sinks.push_back(probe.weights);
+      if (probe.inputs == nullptr) continue;
+      std::copy_n(io.inputs[0] + probe.weights.first_row * width_, probe.weights.rows * width_,
+                  probe.inputs + probe.first_input * width_);
+    }
     AttentionSeconds seconds;
     const bool timed = context.profiler != nullptr;
     const double begin = timed ? Profiler::now() : 0;
-    attention(shape, spans, q, q_stride, mixed, scratch, timed ? &seconds : nullptr,
-              context.attention_sink(node_));
+    attention(shape, spans, q, q_stride, mixed, scratch, timed ? &seconds : nullptr, sinks);
+    for (const HeadScaling& scaling : hooks.scalings) scale_head(scaling, mixed);
     if (timed) attribute(*context.profiler, rows, begin, Profiler::now(), seconds);
     context.dense(out_, out_step_, rows, mixed, io.output, io.accumulate);
   }
 
+  // Attends from queries [own.count, stride] that are no rows of the step over the keys of `span`.
+  void answer(RunContext& context, const OwnQueries& own, const AttentionSpan& span, const float* q,
+              std::int64_t stride, const RelativeTerms* relative = nullptr) const {
+    AttentionShape shape = shape_;
+    shape.relative = relative;
+    thread_local std::vector<AttentionSpan> spans;
+    spans.clear();
+    for (std::int32_t i = 0; i < own.count; ++i)
+      spans.push_back({i, 1, own.position, span.keys, span.blocks});
+    float* scratch = context.scratch(attention_scratch_floats(span.keys, context.threads));
+    attention(shape, spans, q, stride, own.values, scratch, nullptr, {&own.weights, 1});
+  }
+
+  // The states of one's own queries, in memory that a product can read.
+  float* states(RunContext& context, const OwnQueries& own) const {
+    const std::int64_t width = own.projected ? shape_.heads * shape_.kv.head_dim : width_;
+    float* rows = context.scratch_rows(own.count, width);
+    std::copy_n(own.states, own.count * width, rows);
+    return rows;
+  }
+
+  std::span<const OwnQueries> own_queries(RunContext& context) const {
+    return context.attention_hooks(node_).queries;
+  }
+
  private:
+  void scale_head(const HeadScaling& scaling, float* mixed) const {
+    const std::int64_t width = shape_.kv.head_dim;
+    for (std::int32_t r = scaling.first_row; r < scaling.first_row + scaling.rows; ++r) {
+      float* row = mixed + (r * shape_.heads + scaling.head) * width;
+      for (std::int64_t j = 0; j < width; ++j) row[j] *= scaling.scale;
+    }
+  }
+
   // The three steps run interleaved in each thread: the wall time is shared out by their parts of the work.
   void attribute(Profiler& profiler, std::int64_t rows, double begin, double end,
                  const AttentionSeconds& s) const {
@@ -88,11 +131,17 @@ class AttentionCore {
   }
 
   int node_;
+  std::int64_t width_;
   AttentionShape shape_;
   int scores_step_, softmax_step_, mix_step_;
   DenseLayer out_;
   int out_step_;
 };
+
+const AttentionSpan& span_of(std::span<const AttentionSpan> spans, std::int32_t row) {
+  return *std::ranges::find_if(
+      spans, [&](const AttentionSpan& s) { return row >= s.first_row && row < s.first_row + s.rows; });
+}
 
 class SelfAttentionKernel final : public NodeKernel {
  public:
@@ -137,15 +186,37 @@ class SelfAttentionKernel final : public NodeKernel {
       const StepTimer timer(context.profiler, write_step_, rows);
       write_all(core_->shape().kv, spans, qkv + q_width_, qkv + q_width_ + kv_width_, stride);
     }
-    if (relative_step_ < 0) {
-      core_->run(context, spans, qkv, stride, io);
-      return;
-    }
-    const RelativeTerms terms = relative_terms(context, spans);
-    core_->run(context, spans, qkv, stride, io, &terms);
+    RelativeTerms terms;
+    if (relative_step_ >= 0) terms = relative_terms(context, spans);
+    const RelativeTerms* relative = relative_step_ >= 0 ? &terms : nullptr;
+    core_->run(context, spans, qkv, stride, io, relative);
+    for (const OwnQueries& own : core_->own_queries(context)) answer(context, own, spans, relative);
   }
 
  private:
+  void answer(RunContext& context, const OwnQueries& own, std::span<const AttentionSpan> spans,
+              const RelativeTerms* relative) const {
+    const AttentionSpan& span = span_of(spans, own.row);
+    const float* states = core_->states(context, own);
+    if (own.projected) {
+      core_->answer(context, own, span, states, q_width_, relative);
+      return;
+    }
+    const std::int64_t stride = q_width_ + 2 * kv_width_;
+    float* qkv = context.scratch_rows(own.count, stride);
+    context.dense(qkv_, qkv_step_, own.count, states, qkv);
+    if (!q_norm_.empty()) normalize_heads(context, qkv, own.count, stride);
+    if (op_.rope) {
+      const RopeTable table = context.rope(rope_);
+      const std::int64_t at = (span.first_row + own.position) * op_.rope->dims / 2;
+      for (std::int32_t i = 0; i < own.count; ++i) {
+        rotate_row(qkv + i * stride, op_.heads, op_.head_dim, op_.rope->dims, op_.rope->interleaved,
+                   table.cos + at, table.sin + at);
+      }
+    }
+    core_->answer(context, own, span, qkv, stride, relative);
+  }
+
   RelativeTerms relative_terms(RunContext& context, std::span<const AttentionSpan> spans) const {
     std::int64_t max_keys = 0;
     for (const AttentionSpan& span : spans) max_keys = std::max<std::int64_t>(max_keys, span.keys);
@@ -263,6 +334,15 @@ class CrossAttentionKernel final : public NodeKernel {
     for (const CrossSpan& c : context.input->cross)
       spans.push_back({c.first_row, c.rows, 0, c.keys, c.blocks});
     core_.run(context, spans, q, q_width_, io);
+    for (const OwnQueries& own : core_.own_queries(context)) {
+      const float* queries = core_.states(context, own);
+      if (!own.projected) {
+        float* projected = context.scratch_rows(own.count, q_width_);
+        context.dense(q_, q_step_, own.count, queries, projected);
+        queries = projected;
+      }
+      core_.answer(context, own, span_of(spans, own.row), queries, q_width_);
+    }
   }
 
  private:

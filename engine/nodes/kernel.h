@@ -11,6 +11,7 @@
 
 #include "engine/graph/graph.h"
 #include "engine/onednn/dense.h"
+#include "engine/plan/attention_hooks.h"
 #include "engine/plan/cache_layout.h"
 #include "engine/plan/step_input.h"
 #include "engine/plan/weight_loader.h"
@@ -43,8 +44,8 @@ class RunContext {
              bool accumulate = false, const float* other = nullptr);
   // The table of the rotation with this id, computed once per step.
   virtual RopeTable rope(int id) = 0;
-  // Where to write this node's attention weights, when somebody asked for them; null otherwise.
-  virtual const AttentionWeightsSink* attention_sink(int node) = 0;
+  // What somebody wants to see or change of this attention node.
+  virtual AttentionHooks attention_hooks(int node) = 0;
 
  protected:
   DenseExecutor* dense_ = nullptr;

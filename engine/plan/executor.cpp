@@ -70,11 +70,8 @@ struct Executor::Impl final : RunContext {
 
   float* scratch(std::int64_t floats) override { return memory.take(floats); }
 
-  const AttentionWeightsSink* attention_sink(int node) override {
-    return options->weights_sink != nullptr &&
-                   current->graph->nodes[static_cast<std::size_t>(node)].name == options->weights_of
-               ? options->weights_sink
-               : nullptr;
+  AttentionHooks attention_hooks(int node) override {
+    return options->attention.empty() ? AttentionHooks() : options->attention.of(node);
   }
 
   RopeTable rope(int id) override {

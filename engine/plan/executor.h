@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/plan/attention_hooks.h"
 #include "engine/plan/compiled_model.h"
 #include "engine/plan/step_input.h"
 #include "engine/profiler/profiler.h"
@@ -31,9 +32,7 @@ struct RunOptions {
   Profiler* profiler = nullptr;
   // Called after each node; the graph then runs unfused, with the same bits.
   std::function<void(const NodeView&)> on_node;
-  // Attention weights of the node with this name go to `weights_sink`.
-  std::string_view weights_of;
-  const AttentionWeightsSink* weights_sink = nullptr;
+  AttentionHooks attention;
 };
 
 struct OutputView {

@@ -16,7 +16,9 @@
 #include "loaders/files/stored_tensors.h"
 #include "loaders/load_model.h"
 #include "loaders/tokenizers/load_tokenizer.h"
+#include "runtime/api/attention_layers.h"
 #include "runtime/api/machine.h"
+#include "runtime/api/observe_attention.h"
 #include "runtime/api/run_task.h"
 #include "runtime/generation/stopping.h"
 #include "runtime/generation/stream_decoder.h"
@@ -235,6 +237,7 @@ struct Model::Impl {
           return criteria->ends_stop_string(ids);
         };
       }
+      add_head_scales(compiled->def(), request.head_scales, {}, scheduled);
       add_callbacks(request, scheduled);
       const auto tokens = static_cast<std::int64_t>(scheduled.input_ids.size());
       scheduled.on_done = [this, done, tokens, prompt = prompt_of(request.input)](Outcome outcome) {
@@ -370,6 +373,18 @@ std::vector<Result> Model::run(std::vector<Request> requests) const {
   results.reserve(tickets.size());
   for (Ticket& ticket : tickets) results.push_back(ticket.wait());
   return results;
+}
+
+AttentionResult Model::attention(const AttentionRequest& request) const {
+  return observe_attention({.def = impl_->compiled->def(),
+                            .tokenizer = impl_->tokenizer.get(),
+                            .scheduler = *impl_->scheduler,
+                            .submit = [this](Request generate) { return submit(std::move(generate)); }},
+                           request);
+}
+
+std::vector<AttentionLayers> Model::attention_layers() const {
+  return attend::attention_layers(impl_->compiled->def());
 }
 
 Ticket Model::submit(Request request, std::function<void(const Result&)> on_done) const {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/api/attention_layers.h"
 #include "runtime/tasks/task.h"
 
 namespace attend {
@@ -114,6 +115,7 @@ void submit_task(const TaskEnvironment& environment, Request request,
     } else {
       scheduled.sampled_rows = inputs[i].rows;
     }
+    add_head_scales(environment.def, request.head_scales, {}, scheduled);
     scheduled.cancelled = cancelled;
     scheduled.on_done = [run, i](Outcome outcome) { run->receive(i, std::move(outcome)); };
     environment.scheduler.submit(std::move(scheduled));

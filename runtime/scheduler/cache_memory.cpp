@@ -63,8 +63,12 @@ bool CacheMemory::reserve(ActiveRequest& active, std::span<const std::int32_t> c
 }
 
 std::int64_t CacheMemory::share_prefixes(ActiveRequest& active) {
-  // Dumps and scores show every row of the prompt.
-  if (!prefixes_ || active.request.on_node || active.request.mode == ScheduledRequest::Mode::score) return 0;
+  // Dumps, scores and attention maps show every row of the prompt, and a scaled head makes other keys and
+  // values of the same tokens.
+  const ScheduledRequest& request = active.request;
+  const bool shares = request.mode == ScheduledRequest::Mode::generate && !request.on_node &&
+                      request.decoder_hooks.scalings.empty();
+  if (!prefixes_ || !shares) return 0;
   std::int64_t shared = 0;
   for (std::size_t i = 0; i < active.sequences.size(); ++i) {
     if (active.sequences[i].cached > 0) continue;
@@ -75,7 +79,7 @@ std::int64_t CacheMemory::share_prefixes(ActiveRequest& active) {
 
 void CacheMemory::remember_prefixes(ActiveRequest& active) {
   // The beams of a search have little that others will ask for.
-  if (prefixes_ && active.sequences.size() == 1)
+  if (prefixes_ && active.sequences.size() == 1 && active.request.decoder_hooks.scalings.empty())
     prefixes_->add(active.search->sequence(0), active.sequences.front());
 }
 

@@ -14,6 +14,7 @@
 #include "attend/error.h"
 #include "attend/generation_config.h"
 #include "attend/tensor.h"
+#include "runtime/scheduler/step_hooks.h"
 
 namespace attend {
 
@@ -48,14 +49,21 @@ struct Outcome {
 struct ScheduledRequest {
   enum class Mode : std::uint8_t {
     generate,
-    encode,  // one pass of the encoder graph; the outcome holds its outputs
-    score,   // of decoder-only models: log-probabilities of the input's own tokens, nothing is generated
+    encode,   // one pass of the encoder graph; the outcome holds its outputs
+    score,    // of decoder-only models: log-probabilities of the input's own tokens, nothing is generated
+    observe,  // the decoder over given tokens, for its attention hooks: nothing is generated
   };
   Mode mode = Mode::generate;
   std::vector<std::int32_t> input_ids;    // of the encoder, or the prompt
   std::vector<std::int32_t> token_types;  // as many, or none
   // Encoders: the rows, ascending, that outputs of sampled rows have; none: all.
   std::vector<std::int32_t> sampled_rows;
+  // observe, encoder-decoder: what the decoder reads, the start token first. Decoder-only models read the
+  // input.
+  std::vector<std::int32_t> decoder_ids;
+  // Attention to see or change in each graph. Probes and queries of the decoder need Mode::observe, where the
+  // request has one sequence, whose rows they count.
+  RequestHooks encoder_hooks, decoder_hooks;
   GenerationConfig config;
   // True when generation of this sequence has to stop: a stop string. Tokens with the prompt.
   std::function<bool(std::span<const std::int32_t>)> should_stop;

@@ -146,6 +146,9 @@ struct Scheduler::Impl {
       active->sampled = batch.sampled() - active->first_sampled;
       if (active->cross) batch.add_cross(active->first_row, active->rows, active->cross->data());
     }
+    hooks.clear();
+    for (const ActivePtr& active : admitted)
+      hooks.add(active->request.encoder_hooks, active->first_row, active->rows, 0);
     try {
       executor.run("encoder", batch.input(0), run_options(admitted));
     } catch (...) {
@@ -182,14 +185,14 @@ struct Scheduler::Impl {
     try {
       if (active->search == nullptr) {
         std::vector<std::int32_t> prompt = active->request.input_ids;
-        if (has_encoder) {
+        if (has_encoder && active->request.mode == ScheduledRequest::Mode::observe) {
+          prompt = active->request.decoder_ids;
+        } else if (has_encoder) {
           const GenerationConfig& config = active->request.config;
           prompt = {config.decoder_start_token_id ? *config.decoder_start_token_id
                                                   : config.bos_token_id.value()};
         }
-        active->search = active->request.mode == ScheduledRequest::Mode::score
-                             ? make_scoring(active->request.input_ids)
-                             : make_search(active->request, active->limits, prompt);
+        active->search = search_of(*active, prompt);
       }
       for (int i = 0; i < active->search->rows(); ++i) {
         active->sequences.push_back(cache.empty_sequence(active->limits.prompt_length));
@@ -197,6 +200,15 @@ struct Scheduler::Impl {
       running.push_back(std::move(active));
     } catch (...) {
       active->fail(as_error(std::current_exception()));
+    }
+  }
+
+  static std::unique_ptr<SearchState> search_of(const ActiveRequest& active,
+                                                std::span<const std::int32_t> prompt) {
+    switch (active.request.mode) {
+      case ScheduledRequest::Mode::score: return make_scoring(active.request.input_ids);
+      case ScheduledRequest::Mode::observe: return make_observing(prompt);
+      default: return make_search(active.request, active.limits, prompt);
     }
   }
 
@@ -215,6 +227,12 @@ struct Scheduler::Impl {
   void step() {
     build_step();
     if (batch.rows() == 0) return;
+    hooks.clear();
+    for (const ActivePtr& active : running) {
+      // Only requests with one sequence have hooks that ask for the tokens before.
+      const std::int32_t past = active->sequences.front().cached - active->rows;
+      hooks.add(active->request.decoder_hooks, active->first_row, active->rows, past);
+    }
     try {
       executor.run("decoder", batch.input(cache.groups()), run_options(running));
     } catch (...) {
@@ -329,6 +347,7 @@ struct Scheduler::Impl {
   template <typename List>
   RunOptions run_options(const List& list) {
     RunOptions run;
+    run.attention = hooks.view();
     const bool wanted = std::any_of(list.begin(), list.end(),
                                     [](const ActivePtr& a) { return static_cast<bool>(a->request.on_node); });
     if (!wanted) return run;
@@ -354,6 +373,7 @@ struct Scheduler::Impl {
   bool has_encoder;
   std::vector<SamplerScratch> scratch;  // per thread
   Batch batch;
+  StepHooks hooks;
   std::deque<ActivePtr> waiting, running;
   SchedulerStats counters;
 

@@ -174,7 +174,30 @@ class ScoringState final : public SearchState {
   BeamMove move_{};
 };
 
+class ObservingState final : public SearchState {
+ public:
+  explicit ObservingState(std::span<const std::int32_t> ids) : ids_(ids.begin(), ids.end()) {}
+
+  int rows() const override { return 1; }
+  std::span<const std::int32_t> sequence(int) const override { return ids_; }
+  void score(int, std::span<const float>, SamplerScratch&) override {}
+  std::span<const BeamMove> advance() override {
+    done_ = true;
+    return {};
+  }
+  bool done() const override { return done_; }
+  std::vector<SequenceResult> results() const override { return {}; }
+
+ private:
+  std::vector<std::int32_t> ids_;
+  bool done_ = false;
+};
+
 }  // namespace
+
+std::unique_ptr<SearchState> make_observing(std::span<const std::int32_t> ids) {
+  return std::make_unique<ObservingState>(ids);
+}
 
 std::unique_ptr<SearchState> make_scoring(std::span<const std::int32_t> ids) {
   return std::make_unique<ScoringState>(ids);

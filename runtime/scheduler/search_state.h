@@ -37,4 +37,7 @@ std::unique_ptr<SearchState> make_search(const ScheduledRequest& request, const 
 // come.
 std::unique_ptr<SearchState> make_scoring(std::span<const std::int32_t> ids);
 
+// Feeds `ids`, whatever their logits are.
+std::unique_ptr<SearchState> make_observing(std::span<const std::int32_t> ids);
+
 }  // namespace attend

@@ -54,6 +54,16 @@ void validate_request(const ModelDef& def, const ScheduledRequest& request) {
     }
     return;
   }
+  if (request.mode == ScheduledRequest::Mode::observe) {
+    check_ids(request.decoder_ids, def.target_vocab_size, "decoder ids");
+    const auto tokens = static_cast<std::int64_t>(request.decoder_ids.size());
+    if (def.max_target_positions > 0 && tokens > def.max_target_positions) {
+      throw Error("TARGET_TOO_LONG", "target",
+                  fmt::format("the target has {} tokens, the decoder takes at most {}; shorten it", tokens,
+                              def.max_target_positions));
+    }
+    return;
+  }
   if (def.graph("decoder") == nullptr) {
     throw Error("TASK_UNSUPPORTED", def.architecture, "this model does not generate text");
   }

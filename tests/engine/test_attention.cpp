@@ -72,7 +72,7 @@ class Fixture {
       const std::int64_t q = case_.heads * case_.head_dim;
       for (const AttentionSpan& span : spans)
         write_kv(kv_, span, qkv_.data() + q, qkv_.data() + q + case_.kv_heads * case_.head_dim, stride_);
-      attention(shape, spans, qkv_.data(), stride_, out.data(), scratch.data(), nullptr, nullptr);
+      attention(shape, spans, qkv_.data(), stride_, out.data(), scratch.data(), nullptr);
     }
     return out;
   }

@@ -20,7 +20,7 @@ namespace attend::cli {
 namespace {
 
 const Command* const kCommands[] = {&kRunCommand, &kChatCommand, &kInspectCommand, &kTokenizeCommand,
-                                    &kBenchCommand};
+                                    &kBenchCommand, &kAttentionCommand};
 
 std::string help() {
   std::string text =

@@ -14,6 +14,7 @@
 #include "tools/cli/dump.h"
 #include "tools/cli/errors.h"
 #include "tools/cli/generation_options.h"
+#include "tools/cli/head_scales.h"
 #include "tools/cli/inputs.h"
 #include "tools/cli/interrupt.h"
 #include "tools/cli/model_options.h"
@@ -44,6 +45,7 @@ Options make_options() {
   options.add_group("Output", std::move(output));
   options.add_group("Tasks (as the pipelines call them; --top-k and --max-length below serve here as well)",
                     task_options());
+  options.add_group("Inside", head_scale_options());
   options.add_group("Generation (defaults: the checkpoint's generation_config.json)", generation_options());
   options.add_group("Model", model_options());
   options.add_group("Other", log_options());
@@ -123,6 +125,7 @@ int run(const std::vector<std::string>& arguments) {
   set_up_logging(options);
   model_argument(options);
   apply_generation_options(options, {});  // wrong options are reported before the model is loaded
+  const std::vector<HeadScale> head_scales = parse_head_scales(options);
   const TaskOptions task_options = parse_task_options(options);
   InputSource inputs(options, 1, InputParts(options, "").texts());
   const std::unique_ptr<Dump> dump = Dump::from(options, options.has("dump") && inputs.several());
@@ -141,6 +144,7 @@ int run(const std::vector<std::string>& arguments) {
     request.task = task;
     request.task_options = task_options;
     request.generation = generation;
+    request.head_scales = head_scales;
     if (dump) request.on_node = dump->recorder(index);
     return request;
   };

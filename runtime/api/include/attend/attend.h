@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attend/attention.h"
 #include "attend/dtype.h"
 #include "attend/error.h"
 #include "attend/generation_config.h"
@@ -77,6 +78,8 @@ struct Request {
   TaskOptions task_options;
   // The checkpoint's defaults when not given; start from Model::generation() to change single options.
   std::optional<GenerationConfig> generation;
+  // Heads to take out or scale, to see what they do.
+  std::vector<HeadScale> head_scales;
   // Both are called from the scheduler's thread and must not block.
   std::function<void(const TokenEvent&)> on_token;
   std::function<void(const NodeValue&)> on_node;
@@ -144,6 +147,10 @@ class Model {
   Result run(Request request) const;
   // Results in the order of the requests; a request that fails has its error in its result.
   std::vector<Result> run(std::vector<Request> requests) const;
+  // What heads look at; blocks, and throws Error. See attend/attention.h.
+  AttentionResult attention(const AttentionRequest& request) const;
+  // The attention layers there are, cross-attention last.
+  std::vector<AttentionLayers> attention_layers() const;
   // Returns at once.
   Ticket submit(Request request, std::function<void(const Result&)> on_done = {}) const;
 
