@@ -250,6 +250,7 @@ struct DenseExecutor::Impl {
   struct Prepared {
     dnnl::primitive primitive;
     dnnl::memory src, bias, dst, scratchpad;
+    std::string implementation;
   };
   const DenseLibrary::Impl* library;
   dnnl::stream stream;
@@ -261,6 +262,12 @@ struct DenseExecutor::Impl {
 
   void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src,
            float* dst, const float* other);
+
+  std::int64_t rows_at_once(int spec, std::int64_t rows) const {
+    const auto& [s, descriptor] = library->entries[static_cast<std::size_t>(spec)];
+    const bool cut = descriptor.flavour == Flavour::inner_product && s.in > kExactInputs;
+    return cut ? std::min(kExactRows, rows) : std::max<std::int64_t>(rows, 1);
+  }
 
   Prepared& get(int spec_id, std::int64_t rows) {
     auto& buckets = prepared[static_cast<std::size_t>(spec_id)];
@@ -276,9 +283,9 @@ struct DenseExecutor::Impl {
       const Desc bias = c.flavour == Flavour::matmul ? Desc({1, s.out}, DataType::f32, Tag::ab)
                                                      : Desc({s.out}, DataType::f32, Tag::a);
       return buckets
-          .emplace(rows,
-                   Prepared{d.primitive, memory(Desc({rows, s.in}, DataType::f32, Tag::ab)), memory(bias),
-                            memory(Desc({rows, s.out}, DataType::f32, Tag::ab)), memory(d.scratchpad)})
+          .emplace(rows, Prepared{d.primitive, memory(Desc({rows, s.in}, DataType::f32, Tag::ab)),
+                                  memory(bias), memory(Desc({rows, s.out}, DataType::f32, Tag::ab)),
+                                  memory(d.scratchpad), d.implementation})
           .first->second;
     });
   }
@@ -290,13 +297,19 @@ DenseExecutor::~DenseExecutor() = default;
 
 void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows,
                         const float* src, float* dst, const float* other) {
-  const auto& [s, descriptor] = impl_->library->entries[static_cast<std::size_t>(spec)];
-  const bool cut = descriptor.flavour == Flavour::inner_product && s.in > kExactInputs;
-  const std::int64_t step = cut ? kExactRows : std::max<std::int64_t>(rows, 1);
+  const DenseSpec& s = impl_->library->entries[static_cast<std::size_t>(spec)].spec;
+  const std::int64_t step = impl_->rows_at_once(spec, rows);
   for (std::int64_t first = 0; first < rows; first += step) {
     impl_->run(spec, weights, bias, std::min(step, rows - first), src + first * s.in, dst + first * s.out,
                other == nullptr ? nullptr : other + first * s.out);
   }
+}
+
+const std::string& DenseExecutor::implementation(int spec, std::int64_t rows) const {
+  static const std::string kNone = "none";
+  const auto& buckets = impl_->prepared[static_cast<std::size_t>(spec)];
+  const auto found = buckets.find(bucket_rows(impl_->rows_at_once(spec, rows)));
+  return found == buckets.end() ? kNone : found->second.implementation;
 }
 
 void DenseExecutor::Impl::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows,

@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <future>
@@ -20,6 +21,7 @@
 #include "runtime/api/run_task.h"
 #include "runtime/generation/stopping.h"
 #include "runtime/generation/stream_decoder.h"
+#include "runtime/profile/recorder.h"
 #include "runtime/scheduler/scheduler.h"
 #include "runtime/tasks/task.h"
 
@@ -114,7 +116,9 @@ struct Model::Impl {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const CompiledModel> compiled;
   std::shared_ptr<const TaskConfig> task_config;
+  std::unique_ptr<ProfileRecorder> recorder;  // before the scheduler, which uses it
   std::shared_ptr<Scheduler> scheduler;
+  std::atomic<std::int64_t> next_request{0};
 
   std::vector<std::int32_t> ids_of(const Input& input) const {
     if (input.ids) return *input.ids;
@@ -128,6 +132,7 @@ struct Model::Impl {
   }
 
   Result to_result(Outcome outcome, std::int64_t input_tokens) const {
+    const ProfiledSection section(recorder.get(), ProfileSectionId::tokenizer);
     Result result;
     result.timing = {.queue_ms = outcome.queue_ms,
                      .encode_ms = outcome.encode_ms,
@@ -162,6 +167,7 @@ struct Model::Impl {
 
   void submit(Request request, const std::shared_ptr<Ticket::State>& state,
               std::function<void(const Result&)> on_done) {
+    const std::int64_t id = next_request++;
     const auto done = [state, on_done = std::move(on_done)](Result result) {
       if (on_done) on_done(result);
       state->set(std::move(result));
@@ -169,8 +175,8 @@ struct Model::Impl {
     try {
       if (request.task.empty()) request.task = info.task;
       if (compiled->def().family == Family::encoder) {
-        submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler}, std::move(request),
-                    state->cancelled, done);
+        submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler, *recorder, id},
+                    std::move(request), state->cancelled, done);
         return;
       }
       check_task(request.task);
@@ -181,7 +187,11 @@ struct Model::Impl {
         return;
       }
       ScheduledRequest scheduled;
-      scheduled.input_ids = ids_of(request.input);
+      scheduled.id = id;
+      {
+        const ProfiledSection section(recorder.get(), ProfileSectionId::tokenizer, id, true);
+        scheduled.input_ids = ids_of(request.input);
+      }
       scheduled.token_types = request.input.type_ids;
       scheduled.config = config;
       scheduled.cancelled = state->cancelled;
@@ -193,7 +203,7 @@ struct Model::Impl {
       }
       add_callbacks(request, scheduled);
       const auto tokens = static_cast<std::int64_t>(scheduled.input_ids.size());
-      scheduled.on_done = [this, done, tokens, prompt = prompt_of(request.input)](Outcome outcome) {
+      scheduled.on_done = [this, id, done, tokens, prompt = prompt_of(request.input)](Outcome outcome) {
         Result result;
         try {
           result = to_result(std::move(outcome), tokens);
@@ -202,6 +212,7 @@ struct Model::Impl {
           result = {};
           result.error = e;
         }
+        recorder->finished(profiled_request(id, result.timing));
         done(std::move(result));
       };
       scheduler->submit(std::move(scheduled));
@@ -223,8 +234,13 @@ struct Model::Impl {
     if (request.on_token) {
       std::shared_ptr<StreamDecoder> decoder;
       if (tokenizer != nullptr) decoder = std::make_shared<StreamDecoder>(*tokenizer);
-      scheduled.on_token = [decoder, on_token = std::move(request.on_token)](std::int32_t id) {
-        on_token({id, decoder == nullptr ? std::string() : decoder->push(id)});
+      scheduled.on_token = [this, decoder, on_token = std::move(request.on_token)](std::int32_t id) {
+        std::string text;
+        if (decoder != nullptr) {
+          const ProfiledSection section(recorder.get(), ProfileSectionId::tokenizer);
+          text = decoder->push(id);
+        }
+        on_token({id, std::move(text)});
       };
     }
     if (request.on_node) scheduled.on_node = node_callback(std::move(request.on_node));
@@ -287,6 +303,8 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   scheduling.threads = info.threads;
   scheduling.cache_bytes = memory > info.weights_bytes ? memory - info.weights_bytes : 0;
   scheduling.max_requests = options.max_batch_size;
+  impl->recorder = std::make_unique<ProfileRecorder>(*impl->compiled);
+  scheduling.recorder = impl->recorder.get();
   impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
   info.load_ms = now_ms() - begin;
   logger().info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms",
@@ -333,6 +351,13 @@ Ticket Model::submit(Request request, std::function<void(const Result&)> on_done
   state->scheduler = impl_->scheduler;
   impl_->submit(std::move(request), state, std::move(on_done));
   return Ticket(std::move(state));
+}
+
+void Model::start_profile(const ProfileOptions& options) const {
+  impl_->recorder->start(options);
+}
+Profile Model::stop_profile() const {
+  return impl_->recorder->stop();
 }
 
 void set_log(std::string_view level, std::function<void(std::string_view, std::string_view)> sink) {

@@ -18,5 +18,6 @@ extern const Command kChatCommand;
 extern const Command kInspectCommand;
 extern const Command kTokenizeCommand;
 extern const Command kBenchCommand;
+extern const Command kProfileCommand;
 
 }  // namespace attend::cli
