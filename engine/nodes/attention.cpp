@@ -115,7 +115,7 @@ class SelfAttentionKernel final : public NodeKernel {
         kv_width_(op.kv_heads * op.head_dim),
         qkv_(context.weights.dense(context.node(), {"q", "k", "v"}, context.input(0).width, Act::none)),
         qkv_step_(context.dense_step("qkv", qkv_, context.input(0).width, q_width_ + 2 * kv_width_)) {
-    if (!op.q_norm.empty()) {
+    if (context.node().weight("q_norm") != nullptr) {
       q_norm_ = context.weights.vector(context.node(), "q_norm", op.qk_norm.weight_offset);
       k_norm_ = context.weights.vector(context.node(), "k_norm", op.qk_norm.weight_offset);
       norm_step_ = context.step("qk_norm", "attend", 2 * (q_width_ + kv_width_));

@@ -36,7 +36,7 @@ class LinearKernel final : public NodeKernel {
 class FeedForwardKernel final : public NodeKernel {
  public:
   FeedForwardKernel(PrepareContext& context, const FeedForward& op)
-      : op_(op), rows_(context.input(0).rows), gated_(!op.gate.empty() || !op.gate_up.empty()) {
+      : op_(op), rows_(context.input(0).rows), gated_(context.node().weight("gate.weight") != nullptr) {
     const std::int64_t width = context.input(0).width;
     const Node& node = context.node();
     if (gated_) {

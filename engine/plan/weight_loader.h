@@ -61,7 +61,7 @@ class WeightLoader {
   void read_floats(const TensorInfo& tensor, std::int64_t first, std::int64_t count, float* dst);
   const TensorInfo& info(const WeightRef& ref) const;
   std::shared_ptr<const PackedWeights> pack(int spec, const std::vector<const WeightRef*>& parts,
-                                            std::int64_t in, std::int64_t out);
+                                            std::int64_t in);
 
   const WeightStore& store_;
   DenseLibrary& library_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace attend {
 
@@ -9,5 +10,8 @@ namespace attend {
 int usable_processors();
 // Memory that can be taken without swapping, bounded by the control group's limit.
 std::uint64_t available_memory_bytes();
+
+// The type that is computed in for LoadOptions::dtype; throws a usage Error for one that is not supported.
+std::string checked_dtype(const std::string& dtype);
 
 }  // namespace attend

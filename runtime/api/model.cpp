@@ -18,6 +18,7 @@
 #include "loaders/load_model.h"
 #include "loaders/tokenizers/load_tokenizer.h"
 #include "runtime/api/machine.h"
+#include "runtime/api/memory_plan.h"
 #include "runtime/api/run_task.h"
 #include "runtime/generation/stopping.h"
 #include "runtime/generation/stream_decoder.h"
@@ -31,47 +32,6 @@ namespace {
 double now_ms() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
-}
-
-// Floats of the tensors that the graphs use, each once, and of the tables that are computed at load.
-std::int64_t weight_elements(const ModelDef& def) {
-  std::set<std::string> seen;
-  std::int64_t elements = 0;
-  for (const auto& [name, graph] : def.graphs) {
-    for (const Node& node : graph.nodes) {
-      for (const WeightRef& ref : node.weights) {
-        if (seen.insert(ref.tensor).second) elements += ref.shape.elements();
-      }
-    }
-  }
-  return elements;
-}
-
-std::int64_t computed_elements(const ModelDef& def) {
-  std::int64_t elements = 0;
-  for (const auto& [name, graph] : def.graphs) {
-    for (const Node& node : graph.nodes) {
-      if (const auto* table = std::get_if<Sinusoid>(&node.op)) elements += table->rows * table->dim;
-    }
-  }
-  return elements;
-}
-
-void check_memory(const ModelDef& def, std::uint64_t limit) {
-  const auto needed =
-      static_cast<std::uint64_t>(weight_elements(def) + computed_elements(def)) * sizeof(float);
-  if (needed <= limit) return;
-  constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
-  throw Error(
-      "CFG_MEMORY", def.architecture,
-      fmt::format(
-          "the weights need {:.2f} GiB, the limit is {:.2f} GiB (--max-memory, or what the machine has free)",
-          static_cast<double>(needed) / kGiB, static_cast<double>(limit) / kGiB));
-}
-
-std::string checked_dtype(const std::string& dtype) {
-  if (dtype == "auto" || dtype == "f32") return "f32";
-  throw usage_error("DTYPE_UNSUPPORTED", "--dtype", "expected auto or f32, found '" + dtype + "'");
 }
 
 // Packs the weights on a thread of its own. OpenMP keeps a pool for every thread that ever opened a parallel
@@ -94,6 +54,11 @@ bool blank(const std::string& text) {
 }
 
 }  // namespace
+
+std::string checked_dtype(const std::string& dtype) {
+  if (dtype == "auto" || dtype == "f32") return "f32";
+  throw usage_error("DTYPE_UNSUPPORTED", "--dtype", "expected auto or f32, found '" + dtype + "'");
+}
 
 struct Ticket::State {
   std::mutex mutex;
