@@ -335,7 +335,7 @@ ModelDef read(const ConfigReader& config, const std::string& where, const fs::pa
   const JsonField root(config.json(), where, "GRAPH");
   if (const auto generation = root.get("generation")) refuse_unknown_keys<GenerationConfig>(*generation, {});
   ModelDef model = GraphReader(root, checkpoint).read();
-  const std::int64_t vocab = std::max(model.target_vocab_size, std::int64_t{1});
+  const std::int64_t vocab = model.family == Family::encoder ? model.vocab_size : model.target_vocab_size;
   const std::optional<ConfigReader> settings = config.optional_object("generation");
   const ConfigReader none = ConfigReader::from_text("{}", where);
   model.generation = read_generation_config(directory, settings ? *settings : none, vocab);

@@ -91,7 +91,8 @@ std::string size_text(std::uint64_t bytes) {
 std::string count_text(std::int64_t count) {
   const auto value = static_cast<double>(count);
   if (value >= 1e9) return fmt::format("{:.2f} billion", value / 1e9);
-  return value >= 1e4 ? fmt::format("{:.2f} million", value / 1e6) : std::to_string(count);
+  if (value >= 1e6) return fmt::format("{:.2f} million", value / 1e6);
+  return value >= 1e4 ? fmt::format("{:.1f} thousand", value / 1e3) : std::to_string(count);
 }
 
 std::string limit_text(std::int64_t tokens) {

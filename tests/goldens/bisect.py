@@ -1,7 +1,7 @@
 """Finds the first node where a dump of attend leaves transformers.
 
   attend run MODEL --input-ids 5,6,7 --num-beams 1 --dump DIR
-  python tests/goldens/bisect_dump.py DIR MODEL --input-ids 5,6,7
+  python tests/goldens/bisect.py DIR MODEL --input-ids 5,6,7
 
 DIR holds NODE.npy as `attend run --dump` writes them: batch dimension dropped, rows of every step appended.
 The generated ids are taken from transformers' own greedy search, or given with --output-ids (what attend
