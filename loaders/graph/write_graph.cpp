@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/graph/check.h"
 #include "engine/graph/fields.h"
 #include "loaders/graph/graph_file.h"
 
@@ -102,7 +103,8 @@ std::vector<std::string> value_names(const Graph& graph) {
   return names;
 }
 
-Json node_json(const ModelDef& model, const Node& node, const std::vector<std::string>& names) {
+Json node_json(const ModelDef& model, const Graph& graph, const Node& node,
+               const std::vector<std::string>& names) {
   Json json = {{"name", node.name}, {"op", kind_name(node.op)}, {"inputs", Json::array()}};
   for (const int input : node.inputs) json["inputs"].push_back(names[static_cast<std::size_t>(input)]);
   if (node.output >= 0 && names[static_cast<std::size_t>(node.output)] != node.name)
@@ -111,7 +113,10 @@ Json node_json(const ModelDef& model, const Node& node, const std::vector<std::s
   if (node.state >= 0) json["state"] = model.states[static_cast<std::size_t>(node.state)].name;
   if (node.weights.empty()) return json;
   Json& weights = json["weights"] = Json::object();
-  for (const WeightRef& ref : node.weights) weights[ref.role] = weight_json(ref);
+  const std::int64_t width = graph.values[static_cast<std::size_t>(node.inputs[0])].width;
+  for (const WeightSlot& slot : weight_slots(node.op, width)) {
+    if (const WeightRef* ref = node.weight(slot.role)) weights[ref->role] = weight_json(*ref);
+  }
   return json;
 }
 
@@ -140,7 +145,7 @@ std::string lines_of(const Json& list, const std::string& indent) {
 std::string graph_text(const ModelDef& model, const Graph& graph) {
   const std::vector<std::string> names = value_names(graph);
   Json nodes = Json::array();
-  for (const Node& node : graph.nodes) nodes.push_back(node_json(model, node, names));
+  for (const Node& node : graph.nodes) nodes.push_back(node_json(model, graph, node, names));
   Json outputs = Json::object();
   for (const NamedValue& output : graph.outputs)
     outputs[output.name] = names[static_cast<std::size_t>(output.value)];

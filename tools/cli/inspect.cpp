@@ -75,9 +75,8 @@ nlohmann::ordered_json inspection_json(const Inspection& inspection, double ms) 
   };
   if (!inspection.tokenizer.empty()) json["tokenizer"] = inspection.tokenizer;
   json["tensors"] = groups_json(inspection.tensors);
-  if (!inspection.problems.empty())
-    json["problems"] =
-        error_json(Error(inspection.problems)).at("error").value("issues", nlohmann::ordered_json());
+  for (const Issue& issue : inspection.problems)
+    json["problems"].push_back({{"kind", issue.kind}, {"where", issue.where}, {"message", issue.message}});
   return json;
 }
 

@@ -181,7 +181,7 @@ TEST_CASE("a decoder's graph.json that is wrong is refused with its place", "[gr
            [](Json& g) { node(g, "blocks.0.attention")["heads"] = "4"; }},
           {"missing heads", "GRAPH_FIELD_MISSING", "graph.json: graphs[0].nodes[2].heads",
            [](Json& g) { node(g, "blocks.0.attention").erase("heads"); }},
-          {"groups that do not divide", "MODEL_TENSOR_SHAPE", "graph.json: graphs[0].nodes[2].weights",
+          {"groups that do not divide", "GRAPH_SHAPE", "graph.json: graphs[0].nodes[2].kv_heads",
            [](Json& g) {
              node(g, "blocks.0.attention")["kv_heads"] = 3;
              g["states"][0]["kv_heads"] = 3;
@@ -232,7 +232,7 @@ TEST_CASE("a decoder's graph.json that is wrong is refused with its place", "[gr
            [](Json& g) {
              g["graphs"][0]["nodes"].insert(
                  g["graphs"][0]["nodes"].begin() + 12,
-                 {{"name", "wrong"}, {"op", "add"}, {"inputs", {"rows", "embed"}}});
+                 Json{{"name", "wrong"}, {"op", "add"}, {"inputs", {"rows", "embed"}}});
            }},
           {"a name twice", "GRAPH_NAME", "graph.json: graphs[0].nodes[2].name",
            [](Json& g) { node(g, "blocks.0.attention")["name"] = "blocks.0.norm"; }},
@@ -258,12 +258,14 @@ TEST_CASE("a decoder's graph.json that is wrong is refused with its place", "[gr
            [](Json& g) { node(g, "blocks.0.norm")["weights"]["weight"] = "x"; }},
           {"tensor of another shape", "MODEL_TENSOR_SHAPE", "graph.json: graphs[0].nodes[1].weights.weight",
            [](Json& g) { node(g, "blocks.0.norm")["weights"]["weight"] = "embed"; }},
-          {"slice beyond the end", "MODEL_TENSOR_SHAPE", "graph.json: graphs[0].nodes[2].weights.v.weight",
+          {"slice beyond the end", "MODEL_TENSOR_SHAPE",
+           "graph.json: graphs[0].nodes[2].weights.\"v.weight\"",
            [](Json& g) { node(g, "blocks.0.attention")["weights"]["v.weight"]["first_row"] = 37; }},
-          {"slice of another size", "MODEL_TENSOR_SHAPE", "graph.json: graphs[0].nodes[2].weights.v.weight",
+          {"slice of another size", "MODEL_TENSOR_SHAPE",
+           "graph.json: graphs[0].nodes[2].weights.\"v.weight\"",
            [](Json& g) { node(g, "blocks.0.attention")["weights"]["v.weight"]["rows"] = 11; }},
           {"transposed the wrong way", "MODEL_TENSOR_SHAPE",
-           "graph.json: graphs[0].nodes[3].weights.up.weight",
+           "graph.json: graphs[0].nodes[3].weights.\"up.weight\"",
            [](Json& g) { node(g, "blocks.0.mlp")["weights"]["up.weight"] = "blocks.0.up"; }},
           {"transposed table", "GRAPH_SHAPE", "graph.json: graphs[0].nodes[0].weights.weight",
            [](Json& g) {
@@ -276,7 +278,7 @@ TEST_CASE("a decoder's graph.json that is wrong is refused with its place", "[gr
           {"rows of other sequences", "GRAPH_OP", "graph.json: graphs[0].nodes[12].op",
            [](Json& g) {
              g["graphs"][0]["nodes"].insert(g["graphs"][0]["nodes"].begin() + 12,
-                                            {{"name", "m"}, {"op", "mean_rows"}, {"inputs", {"embed"}}});
+                                            Json{{"name", "m"}, {"op", "mean_rows"}, {"inputs", {"embed"}}});
            }},
           {"table of positions without a limit", "GRAPH_SIZE", "graph.json: graphs[0].nodes[0].rows",
            [](Json& g) {
@@ -312,12 +314,12 @@ TEST_CASE("an encoder's graph.json that is wrong is refused with its place", "[g
            [](Json& g) {
              g["states"] = {{{"name", "c"}, {"kind", "cross"}, {"kv_heads", 4}, {"head_dim", 6}}};
              g["graphs"][0]["nodes"].insert(g["graphs"][0]["nodes"].begin() + 1,
-                                            {{"name", "c"},
-                                             {"op", "cross_kv"},
-                                             {"inputs", {"tokens_embedded"}},
-                                             {"heads", 4},
-                                             {"state", "c"},
-                                             {"weights", {{"k.weight", "0.k"}, {"v.weight", "0.v"}}}});
+                                            Json{{"name", "c"},
+                                                 {"op", "cross_kv"},
+                                                 {"inputs", {"tokens_embedded"}},
+                                                 {"heads", 4},
+                                                 {"state", "c"},
+                                                 {"weights", {{"k.weight", "0.k"}, {"v.weight", "0.v"}}}});
            }},
       });
 }
