@@ -3,15 +3,34 @@
 #include <utility>
 
 #include "attend/error.h"
+#include "engine/log.h"
 #include "loaders/files/generation_config_reader.h"
 #include "loaders/files/weights.h"
+#include "loaders/graph/graph_file.h"
 #include "loaders/models/architecture.h"
 #include "loaders/tokenizers/load_tokenizer.h"
 
 namespace attend {
 
+namespace {
+
+// A model that brings its own graph.
+LoadedModel load_graph_model(const std::filesystem::path& directory) {
+  LoadedModel model;
+  model.weights = open_weights(directory);
+  Checkpoint checkpoint(*model.weights);
+  model.def = read_graph_file(directory, checkpoint);
+  if (std::vector<Issue> issues = checkpoint.finish(); !issues.empty()) throw Error(std::move(issues));
+  model.tokenizer = load_tokenizer(directory);
+  logger().info("{}: the graph is that of {}", directory.string(), kGraphFile);
+  return model;
+}
+
+}  // namespace
+
 LoadedModel load_model(const std::filesystem::path& directory) {
   check_model_directory(directory);
+  if (has_graph_file(directory)) return load_graph_model(directory);
   const ConfigReader config(directory);
   std::vector<std::string> supported;
   for (const Architecture& architecture : architectures()) supported.emplace_back(architecture.name);

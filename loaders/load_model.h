@@ -15,8 +15,10 @@ struct LoadedModel {
   std::shared_ptr<const Tokenizer> tokenizer;  // null when the directory has none
 };
 
-// Reads headers and JSON only, no weights. Throws one Error with every refusal: configuration first (nothing
-// can be built from a wrong one), then tensors that are missing, misshapen or unused.
+// The definition is that of the directory's graph.json where it has one, else the architecture's that
+// config.json names. Reads headers and JSON only, no weights. Throws one Error with every refusal:
+// configuration first (nothing can be built from a wrong one), then tensors that are missing, misshapen or
+// unused.
 LoadedModel load_model(const std::filesystem::path& directory);
 
 }  // namespace attend

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "attend/error.h"
+#include "engine/graph/check.h"
 
 namespace attend {
 
@@ -74,14 +75,23 @@ std::int64_t Value::width() const {
   return root_->graph().values[static_cast<std::size_t>(id_)].width;
 }
 
-Value GraphBuilder::add_node(std::string name, Op op, std::vector<Value> inputs, Rows rows,
-                             std::int64_t width) {
+Value GraphBuilder::add_node(std::string name, Op op, std::vector<Value> inputs) {
   Graph& g = graph();
   Node node{.name = std::move(name), .op = std::move(op), .inputs = {}, .output = -1, .weights = {}};
-  for (const Value& value : inputs) node.inputs.push_back(value.id());
-  if (width > 0) {
-    node.output = static_cast<int>(g.values.size());
-    g.values.push_back({rows, width, DType::f32, static_cast<int>(g.nodes.size())});
+  std::vector<ValueInfo> shapes;
+  for (const Value& value : inputs) {
+    node.inputs.push_back(value.id());
+    shapes.push_back(g.values[static_cast<std::size_t>(value.id())]);
+  }
+  try {
+    ValueInfo info = infer(node.op, shapes);
+    info.producer = static_cast<int>(g.nodes.size());
+    if (info.width > 0) {
+      node.output = static_cast<int>(g.values.size());
+      g.values.push_back(info);
+    }
+  } catch (const Error& error) {
+    throw internal_error("graph " + graph_name_ + ": " + node.name, error.message());
   }
   g.nodes.push_back(std::move(node));
   return {root_, g.nodes.back().output};
@@ -108,18 +118,17 @@ void GraphBuilder::add_projection(std::string_view role, const std::string& tens
 }
 
 Value GraphBuilder::embedding(std::string_view name, Value indices, const Embedding& attributes) {
-  const Value y = add_node(path(name), attributes, {indices}, Rows::tokens, attributes.dim);
+  const Value y = add_node(path(name), attributes, {indices});
   add_weight("weight", path(name) + ".weight", {attributes.rows, attributes.dim});
   return y;
 }
 
 Value GraphBuilder::sinusoid(std::string_view name, Value positions, const Sinusoid& attributes) {
-  return add_node(path(name), attributes, {positions}, Rows::tokens, attributes.dim);
+  return add_node(path(name), attributes, {positions});
 }
 
 Value GraphBuilder::norm(std::string_view name, Value x, const Norm& attributes) {
-  const Rows rows = graph().values[static_cast<std::size_t>(x.id())].rows;
-  const Value y = add_node(path(name), attributes, {x}, rows, x.width());
+  const Value y = add_node(path(name), attributes, {x});
   add_weight("weight", path(name) + ".weight", {x.width()});
   if (attributes.kind == Norm::layer && attributes.bias)
     add_weight("bias", path(name) + ".bias", {x.width()});
@@ -127,9 +136,8 @@ Value GraphBuilder::norm(std::string_view name, Value x, const Norm& attributes)
 }
 
 Value GraphBuilder::linear(std::string_view name, Value x, const Linear& attributes) {
-  const Rows rows = graph().values[static_cast<std::size_t>(x.id())].rows;
   const std::int64_t in = x.width();
-  const Value y = add_node(path(name), attributes, {x}, rows, attributes.out);
+  const Value y = add_node(path(name), attributes, {x});
   const std::string weight =
       attributes.weight_tensor.empty() ? path(name) + ".weight" : attributes.weight_tensor;
   add_weight("weight", weight, attributes.transposed ? Shape{in, attributes.out} : Shape{attributes.out, in},
@@ -178,7 +186,7 @@ int GraphBuilder::state(const std::string& name, StateSpec::Kind kind, const Att
 
 Value GraphBuilder::self_attention(std::string_view name, Value x, const Attention& attributes) {
   const Attention a = resolved(attributes, x.width());
-  const Value y = add_node(path(name), SelfAttention{a}, {x}, Rows::tokens, x.width());
+  const Value y = add_node(path(name), SelfAttention{a}, {x});
   if (a.mask == Mask::causal) last_node().state = state(path(name), StateSpec::self, a);
   add_qkv(a, x.width(), true, true);
   for (const std::string& norm : {a.q_norm, a.k_norm}) {
@@ -209,14 +217,14 @@ void GraphBuilder::cross_kv(std::string_view name, Value x, const Attention& att
   const Attention a = resolved(attributes, x.width());
   std::string module = path(name);
   if (module.ends_with(".kv")) module.resize(module.size() - 3);
-  add_node(path(name), CrossKv{a}, {x}, Rows::tokens, 0);
+  add_node(path(name), CrossKv{a}, {x});
   last_node().state = state(module, StateSpec::cross, a);
   add_qkv(a, x.width(), false, true);
 }
 
 Value GraphBuilder::cross_attention(std::string_view name, Value x, const Attention& attributes) {
   const Attention a = resolved(attributes, x.width());
-  const Value y = add_node(path(name), CrossAttention{a}, {x}, Rows::tokens, x.width());
+  const Value y = add_node(path(name), CrossAttention{a}, {x});
   last_node().state = state(path(name), StateSpec::cross, a);
   add_qkv(a, x.width(), true, false);
   add_out_projection(a, x.width());
@@ -225,7 +233,7 @@ Value GraphBuilder::cross_attention(std::string_view name, Value x, const Attent
 
 Value GraphBuilder::feed_forward(std::string_view name, Value x, const FeedForward& f) {
   const std::int64_t width = x.width();
-  const Value y = add_node(path(name), f, {x}, Rows::tokens, width);
+  const Value y = add_node(path(name), f, {x});
   if (!f.gate_up.empty()) {
     const std::string base = path(f.gate_up);
     const Shape shape = f.transposed ? Shape{width, 2 * f.hidden} : Shape{2 * f.hidden, width};
@@ -244,30 +252,28 @@ Value GraphBuilder::feed_forward(std::string_view name, Value x, const FeedForwa
 }
 
 Value GraphBuilder::activation(std::string_view name, Value x, Act act) {
-  const Rows rows = graph().values[static_cast<std::size_t>(x.id())].rows;
-  return add_node(path(name), Activation{act}, {x}, rows, x.width());
+  return add_node(path(name), Activation{act}, {x});
 }
 
 Value GraphBuilder::sampled_rows(Value x) {
-  return add_node(path("sampled_rows"), GatherRows{GatherRows::sampled}, {x}, Rows::sampled, x.width());
+  return add_node(path("sampled_rows"), GatherRows{GatherRows::sampled}, {x});
 }
 
 Value GraphBuilder::first_rows(Value x) {
-  return add_node(path("first_rows"), GatherRows{GatherRows::first}, {x}, Rows::sequences, x.width());
+  return add_node(path("first_rows"), GatherRows{GatherRows::first}, {x});
 }
 
 Value GraphBuilder::mean_rows(Value x) {
-  return add_node(path("mean_rows"), MeanRows{}, {x}, Rows::sequences, x.width());
+  return add_node(path("mean_rows"), MeanRows{}, {x});
 }
 
 Value GraphBuilder::column(std::string_view name, Value x, std::int64_t index) {
-  const Rows rows = graph().values[static_cast<std::size_t>(x.id())].rows;
-  return add_node(path(name), Column{index}, {x}, rows, 1);
+  return add_node(path(name), Column{index}, {x});
 }
 
 Value GraphBuilder::convolution(std::string_view name, Value x, const Convolution& attributes) {
   const std::int64_t in = x.width();
-  const Value y = add_node(path(name), attributes, {x}, Rows::tokens, attributes.out);
+  const Value y = add_node(path(name), attributes, {x});
   add_weight("weight", path(name) + ".weight", {attributes.out, in, attributes.kernel});
   add_weight("bias", path(name) + ".bias", {attributes.out});
   return y;
@@ -275,17 +281,11 @@ Value GraphBuilder::convolution(std::string_view name, Value x, const Convolutio
 
 Value operator+(Value a, Value b) {
   GraphBuilder& root = *a.root_;
-  const ValueInfo info = root.graph().values[static_cast<std::size_t>(a.id())];
-  const ValueInfo other = root.graph().values[static_cast<std::size_t>(b.id())];
-  if (info.rows != other.rows || info.width != other.width) {
-    throw internal_error("graph " + root.graph_name_, "add of " + std::to_string(info.width) + " and " +
-                                                          std::to_string(other.width) + " columns");
-  }
-  const int producer = other.producer;
+  const int producer = root.graph().values[static_cast<std::size_t>(b.id())].producer;
   const std::string base = producer < 0
                                ? std::string("add")
                                : root.graph().nodes[static_cast<std::size_t>(producer)].name + ".add";
-  return root.add_node(base, Add{}, {a, b}, info.rows, info.width);
+  return root.add_node(base, Add{}, {a, b});
 }
 
 void GraphBuilder::output(std::string_view name, Value value) {

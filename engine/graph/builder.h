@@ -82,7 +82,7 @@ class GraphBuilder {
   Graph& graph() const;
   std::string path(std::string_view name) const;
   Value input(int& slot);
-  Value add_node(std::string name, Op op, std::vector<Value> inputs, Rows rows, std::int64_t width);
+  Value add_node(std::string name, Op op, std::vector<Value> inputs);
   Node& last_node() const;
   void add_weight(std::string_view role, const std::string& tensor, Shape shape, bool transposed = false);
   void add_slice(std::string_view role, const std::string& tensor, const Shape& shape, std::int64_t row_begin,

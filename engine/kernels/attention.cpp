@@ -334,6 +334,17 @@ std::int64_t thread_scratch_floats(std::int64_t max_keys) {
 
 }  // namespace
 
+std::int64_t visible_pairs(const AttentionShape& shape, std::span<const AttentionSpan> spans) {
+  std::int64_t pairs = 0;
+  for (const AttentionSpan& span : spans) {
+    for (std::int32_t row = 0; row < span.rows; ++row) {
+      const auto [begin, end] = visible(shape, span.past + row, span.keys);
+      pairs += std::max<std::int64_t>(end - begin, 0);
+    }
+  }
+  return pairs;
+}
+
 std::int64_t attention_scratch_floats(std::int64_t max_keys, int threads) {
   return thread_scratch_floats(max_keys) * threads;
 }

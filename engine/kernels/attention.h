@@ -97,6 +97,9 @@ void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans
                std::int64_t q_stride, float* out, float* scratch, AttentionSeconds* seconds,
                std::span<const AttentionWeightsSink> sinks = {});
 
+// Pairs of a query row and a key that it sees, of one head.
+std::int64_t visible_pairs(const AttentionShape& shape, std::span<const AttentionSpan> spans);
+
 // Scratch for attention() over spans of at most `max_keys` keys, for `threads` threads.
 std::int64_t attention_scratch_floats(std::int64_t max_keys, int threads);
 

@@ -78,10 +78,11 @@ class AttentionCore {
     }
     AttentionSeconds seconds;
     const bool timed = context.profiler != nullptr;
+    const StepWork work = timed ? work_of(shape, spans, rows) : StepWork{};
     const double begin = timed ? Profiler::now() : 0;
     attention(shape, spans, q, q_stride, mixed, scratch, timed ? &seconds : nullptr, sinks);
     for (const HeadScaling& scaling : hooks.scalings) scale_head(scaling, mixed);
-    if (timed) attribute(*context.profiler, rows, begin, Profiler::now(), seconds);
+    if (timed) attribute(*context.profiler, rows, begin, Profiler::now(), seconds, work);
     context.dense(out_, out_step_, rows, mixed, io.output, io.accumulate);
   }
 
@@ -120,14 +121,25 @@ class AttentionCore {
   }
 
   // The three steps run interleaved in each thread: the wall time is shared out by their parts of the work.
-  void attribute(Profiler& profiler, std::int64_t rows, double begin, double end,
-                 const AttentionSeconds& s) const {
+  void attribute(Profiler& profiler, std::int64_t rows, double begin, double end, const AttentionSeconds& s,
+                 const StepWork& work) const {
     const double sum = std::max(s.scores + s.softmax + s.mix, 1e-12);
     const double at_softmax = begin + (end - begin) * s.scores / sum;
     const double at_mix = at_softmax + (end - begin) * s.softmax / sum;
-    profiler.add(scores_step_, rows, begin, at_softmax);
+    profiler.add(scores_step_, rows, begin, at_softmax, work);
     profiler.add(softmax_step_, rows, at_softmax, at_mix);
-    profiler.add(mix_step_, rows, at_mix, end);
+    profiler.add(mix_step_, rows, at_mix, end, work);
+  }
+
+  // Of scores, and of mix: a multiply-add for each element of a head and each pair of query and key that
+  // sees it; the keys (or values) of every sequence are read, and the queries read (or the result written).
+  static StepWork work_of(const AttentionShape& shape, std::span<const AttentionSpan> spans,
+                          std::int64_t rows) {
+    const auto pairs = static_cast<double>(visible_pairs(shape, spans) * shape.heads);
+    std::int64_t keys = 0;
+    for (const AttentionSpan& span : spans) keys += span.keys;
+    const auto floats = static_cast<double>((keys * shape.kv.heads + rows * shape.heads) * shape.kv.head_dim);
+    return {2.0 * pairs * static_cast<double>(shape.kv.head_dim), floats * sizeof(float)};
   }
 
   int node_;
@@ -152,20 +164,20 @@ class SelfAttentionKernel final : public NodeKernel {
         kv_width_(op.kv_heads * op.head_dim),
         qkv_(context.weights.dense(context.node(), {"q", "k", "v"}, context.input(0).width, Act::none)),
         qkv_step_(context.dense_step("qkv", qkv_, context.input(0).width, q_width_ + 2 * kv_width_)) {
-    if (!op.q_norm.empty()) {
+    if (context.node().weight("q_norm") != nullptr) {
       q_norm_ = context.weights.vector(context.node(), "q_norm", op.qk_norm.weight_offset);
       k_norm_ = context.weights.vector(context.node(), "k_norm", op.qk_norm.weight_offset);
-      norm_step_ = context.step("qk_norm", "attend");
+      norm_step_ = context.step("qk_norm", "attend", 2 * (q_width_ + kv_width_));
     }
     if (op.rope) {
       rope_ = context.rope(*op.rope);
-      rope_step_ = context.step("rope", "attend");
+      rope_step_ = context.step("rope", "attend", 2 * (q_width_ + kv_width_));
     }
     if (op.relative_bias || op.disentangled) {
       relative_ = RelativePositions(context, op, qkv_);
       relative_step_ = context.step("positions", "attend");
     }
-    write_step_ = context.step("kv_write", "attend");
+    write_step_ = context.step("kv_write", "attend", 4 * kv_width_);
     KvSlice kv{0, op.kv_heads, op.head_dim};
     if (state_ >= 0) {
       kv = context.cache.slices[static_cast<std::size_t>(state_)];
@@ -294,7 +306,7 @@ class CrossKvKernel final : public NodeKernel {
         width_(op.kv_heads * op.head_dim),
         kv_layer_(context.weights.dense(context.node(), {"k", "v"}, context.input(0).width, Act::none)),
         kv_step_(context.dense_step("kv", kv_layer_, context.input(0).width, 2 * width_)),
-        write_step_(context.step("kv_write", "attend")) {}
+        write_step_(context.step("kv_write", "attend", 4 * width_)) {}
 
   void run(RunContext& context, const NodeIo& io) const override {
     const std::int64_t rows = context.rows(Rows::tokens);

@@ -13,7 +13,7 @@ class ConvolutionKernel final : public NodeKernel {
       : op_(op),
         width_(context.input(0).width),
         layer_(context.weights.dense(context.node(), {""}, context.input(0).width * op.kernel, Act::none)),
-        gather_step_(context.step("gather", "attend")),
+        gather_step_(context.step("gather", "attend", (1 + op.kernel) * width_)),
         step_(context.dense_step("linear", layer_, context.input(0).width * op.kernel, op.out)) {}
 
   void run(RunContext& context, const NodeIo& io) const override {

@@ -16,7 +16,9 @@ namespace {
 class EmbeddingKernel final : public NodeKernel {
  public:
   EmbeddingKernel(PrepareContext& context, const Embedding& op)
-      : op_(op), table_(context.weights.embedding(context.node())), step_(context.step("gather", "attend")) {}
+      : op_(op),
+        table_(context.weights.embedding(context.node())),
+        step_(context.step("gather", "attend", 2 * op.dim)) {}
 
   void run(RunContext& context, const NodeIo& io) const override {
     const std::int64_t rows = context.rows(Rows::tokens);
@@ -35,7 +37,9 @@ class EmbeddingKernel final : public NodeKernel {
 class SinusoidKernel final : public NodeKernel {
  public:
   SinusoidKernel(PrepareContext& context, const Sinusoid& op)
-      : op_(op), table_(static_cast<std::size_t>(op.rows * op.dim)), step_(context.step("gather", "attend")) {
+      : op_(op),
+        table_(static_cast<std::size_t>(op.rows * op.dim)),
+        step_(context.step("gather", "attend", 2 * op.dim)) {
     const std::int64_t half = op.dim / 2 + op.dim % 2;
     for (std::int64_t p = 0; p < op.rows; ++p) {
       for (std::int64_t i = 0; i < op.dim; ++i) {
@@ -71,7 +75,7 @@ class NormKernel final : public NodeKernel {
         rows_(context.input(0).rows),
         width_(context.input(0).width),
         weight_(context.weights.vector(context.node(), "weight", op.weight_offset)),
-        step_(context.step("norm", "attend")) {
+        step_(context.step("norm", "attend", 2 * width_)) {
     if (context.node().weight("bias") != nullptr) bias_ = context.weights.vector(context.node(), "bias");
   }
 
@@ -94,7 +98,9 @@ class NormKernel final : public NodeKernel {
 class AddKernel final : public NodeKernel {
  public:
   explicit AddKernel(PrepareContext& context)
-      : rows_(context.input(0).rows), width_(context.input(0).width), step_(context.step("add", "attend")) {}
+      : rows_(context.input(0).rows),
+        width_(context.input(0).width),
+        step_(context.step("add", "attend", 3 * width_)) {}
 
   void run(RunContext& context, const NodeIo& io) const override {
     const std::int64_t rows = context.rows(rows_);
@@ -114,7 +120,7 @@ class ActivationKernel final : public NodeKernel {
       : op_(op),
         rows_(context.input(0).rows),
         width_(context.input(0).width),
-        step_(context.step("activation", "attend")) {}
+        step_(context.step("activation", "attend", 2 * width_)) {}
 
   void run(RunContext& context, const NodeIo& io) const override {
     const std::int64_t rows = context.rows(rows_);
@@ -134,7 +140,7 @@ class ActivationKernel final : public NodeKernel {
 class GatherRowsKernel final : public NodeKernel {
  public:
   GatherRowsKernel(PrepareContext& context, const GatherRows& op)
-      : op_(op), width_(context.input(0).width), step_(context.step("gather", "attend")) {}
+      : op_(op), width_(context.input(0).width), step_(context.step("gather", "attend", 2 * width_)) {}
 
   void run(RunContext& context, const NodeIo& io) const override {
     const bool sampled = op_.which == GatherRows::sampled;

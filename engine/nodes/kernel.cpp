@@ -17,13 +17,17 @@ std::int64_t RunContext::rows(Rows kind) const {
 void RunContext::dense(const DenseLayer& layer, int step, std::int64_t rows, const float* x, float* y,
                        bool accumulate, const float* other) {
   const StepTimer timer(profiler, step, rows);
-  dense_->run(accumulate ? layer.spec_add : layer.spec, *layer.weights, layer.bias_or_null(), rows, x, y,
-              other);
+  const int spec = accumulate ? layer.spec_add : layer.spec;
+  dense_->run(spec, *layer.weights, layer.bias_or_null(), rows, x, y, other);
+  if (profiler != nullptr) profiler->ran_on(step, dense_->implementation(spec, rows));
 }
 
-int PrepareContext::step(std::string name, std::string implementation) {
-  steps.push_back(
-      {node().name, std::string(kind_name(node().op)), std::move(name), std::move(implementation)});
+int PrepareContext::step(std::string name, std::string implementation, std::int64_t floats_per_row) {
+  steps.push_back({.node = node().name,
+                   .kind = std::string(kind_name(node().op)),
+                   .step = std::move(name),
+                   .implementation = std::move(implementation),
+                   .bytes_per_row = static_cast<double>(floats_per_row) * sizeof(float)});
   return static_cast<int>(steps.size()) - 1;
 }
 
@@ -35,11 +39,10 @@ int PrepareContext::rope(const Rope& rope) {
 }
 
 int PrepareContext::dense_step(std::string name, const DenseLayer& layer, std::int64_t in, std::int64_t out) {
-  const int id = step(std::move(name), library.implementation(layer.spec));
+  const int id = step(std::move(name), library.implementation(layer.spec), in + out);
   StepInfo& info = steps.back();
-  info.dense = true;
   info.flops_per_row = 2.0 * static_cast<double>(in) * static_cast<double>(out);
-  info.bytes_fixed = static_cast<double>(layer.weights->size_bytes());
+  info.bytes_per_call = static_cast<double>(layer.weights->size_bytes());
   return id;
 }
 

@@ -78,8 +78,8 @@ struct PrepareContext {
   const ValueInfo& input(int i) const {
     return graph.values[static_cast<std::size_t>(node().inputs[static_cast<std::size_t>(i)])];
   }
-  // Registers a timed step of this node.
-  int step(std::string name, std::string implementation);
+  // Registers a timed step of this node, with the floats that it reads and writes for each row.
+  int step(std::string name, std::string implementation, std::int64_t floats_per_row = 0);
   // The id of this rotation; equal ones share it.
   int rope(const Rope& rope);
   int dense_step(std::string name, const DenseLayer& layer, std::int64_t in, std::int64_t out);

@@ -13,13 +13,16 @@ class LinearKernel final : public NodeKernel {
       : op_(op),
         rows_(context.input(0).rows),
         layer_(context.weights.dense(context.node(), {""}, context.input(0).width, op.act)),
-        step_(context.dense_step("linear", layer_, context.input(0).width, op.out)) {}
+        step_(context.dense_step("linear", layer_, context.input(0).width, op.out)) {
+    if (op.softcap != 0.0F || op.scale != 1.0F) cap_step_ = context.step("cap", "attend", 2 * op.out);
+  }
 
   void run(RunContext& context, const NodeIo& io) const override {
     const std::int64_t rows = context.rows(rows_);
     context.dense(layer_, step_, rows, io.inputs[0], io.output, io.accumulate);
-    if (op_.softcap != 0.0F || op_.scale != 1.0F)
-      scale_and_cap(io.output, rows * op_.out, op_.scale, op_.softcap);
+    if (cap_step_ < 0) return;
+    const StepTimer timer(context.profiler, cap_step_, rows);
+    scale_and_cap(io.output, rows * op_.out, op_.scale, op_.softcap);
   }
 
  private:
@@ -27,12 +30,13 @@ class LinearKernel final : public NodeKernel {
   Rows rows_;
   DenseLayer layer_;
   int step_;
+  int cap_step_ = -1;
 };
 
 class FeedForwardKernel final : public NodeKernel {
  public:
   FeedForwardKernel(PrepareContext& context, const FeedForward& op)
-      : op_(op), rows_(context.input(0).rows), gated_(!op.gate.empty() || !op.gate_up.empty()) {
+      : op_(op), rows_(context.input(0).rows), gated_(context.node().weight("gate.weight") != nullptr) {
     const std::int64_t width = context.input(0).width;
     const Node& node = context.node();
     if (gated_) {

@@ -81,21 +81,23 @@ RelativePositions::RelativePositions(PrepareContext& context, const Attention& o
   const std::int64_t width = context.input(0).width;
   const std::int64_t out = op.heads * op.head_dim;
   std::vector<float> rows = context.weights.vector(node, "positions");
-  if (!d.norm.empty()) {
+  if (node.weight("positions_norm.weight") != nullptr) {
     const std::vector<float> weight = context.weights.vector(node, "positions_norm.weight");
     const std::vector<float> bias = context.weights.vector(node, "positions_norm.bias");
     normalize_rows(Norm::layer, rows.data(), rows.data(), 2 * d.span, width, width, d.norm_eps, weight.data(),
                    bias.data());
   }
+  const bool pos_key = node.weight("pos_key.weight") != nullptr;
+  const bool pos_query = node.weight("pos_query.weight") != nullptr;
   std::vector<float> own;
-  if ((d.content_to_position && d.pos_key.empty()) || (d.position_to_content && d.pos_query.empty()))
+  if ((d.content_to_position && !pos_key) || (d.position_to_content && !pos_query))
     own = project(context, qkv, rows, width, 3 * out);
   const auto part = [&](const char* role, bool named, std::size_t first) {
     if (!named) return columns(own, static_cast<std::size_t>(3 * out), first, static_cast<std::size_t>(out));
     return project(context, context.weights.dense(node, {role}, width, Act::none), rows, width, out);
   };
-  if (d.content_to_position) keys_ = part("pos_key", !d.pos_key.empty(), static_cast<std::size_t>(out));
-  if (d.position_to_content) queries_ = part("pos_query", !d.pos_query.empty(), 0);
+  if (d.content_to_position) keys_ = part("pos_key", pos_key, static_cast<std::size_t>(out));
+  if (d.position_to_content) queries_ = part("pos_query", pos_query, 0);
 }
 
 std::int64_t RelativePositions::bucket(std::int64_t distance) const {

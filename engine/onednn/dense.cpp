@@ -148,6 +148,7 @@ struct DenseExecutor::Impl {
   struct Prepared {
     dnnl::primitive primitive;
     dnnl::memory source, bias, destination, other, scratchpad;
+    std::string implementation;
   };
   // Memory that grows to the largest request.
   class Buffer {
@@ -177,6 +178,7 @@ struct DenseExecutor::Impl {
   void execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights, const float* bias,
                const float* other);
   Prepared& get(int spec_id, std::int64_t rows);
+  std::int64_t rows_at_once(int spec, std::int64_t rows) const;
 };
 
 DenseExecutor::DenseExecutor(const DenseLibrary& library)
@@ -185,14 +187,26 @@ DenseExecutor::~DenseExecutor() = default;
 
 void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows,
                         const float* src, float* dst, const float* other) {
-  const auto& [s, product] = impl_->library->entries[static_cast<std::size_t>(spec)];
-  const bool cut =
-      product.flavour == Flavour::inner_product && s.in > kExactInputs && s.weights == DType::f32;
-  const std::int64_t step = cut ? kExactRows : std::max<std::int64_t>(rows, 1);
+  const DenseSpec& s = impl_->library->entries[static_cast<std::size_t>(spec)].spec;
+  const std::int64_t step = impl_->rows_at_once(spec, rows);
   for (std::int64_t first = 0; first < rows; first += step) {
     impl_->run(spec, static_cast<const BlockedWeights&>(weights), bias, std::min(step, rows - first),
                src + first * s.in, dst + first * s.out, other == nullptr ? nullptr : other + first * s.out);
   }
+}
+
+const std::string& DenseExecutor::implementation(int spec, std::int64_t rows) const {
+  static const std::string kNone = "none";
+  const auto& buckets = impl_->prepared[static_cast<std::size_t>(spec)];
+  const auto found = buckets.find(bucket_rows(impl_->rows_at_once(spec, rows)));
+  return found == buckets.end() ? kNone : found->second.implementation;
+}
+
+std::int64_t DenseExecutor::Impl::rows_at_once(int spec, std::int64_t rows) const {
+  const auto& [s, product] = library->entries[static_cast<std::size_t>(spec)];
+  const bool cut =
+      product.flavour == Flavour::inner_product && s.in > kExactInputs && s.weights == DType::f32;
+  return cut ? std::min(kExactRows, rows) : std::max<std::int64_t>(rows, 1);
 }
 
 DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_t rows) {
@@ -207,7 +221,7 @@ DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_
     };
     return buckets
         .emplace(rows, Prepared{p.primitive, memory(p.source), memory(p.bias), memory(p.destination),
-                                memory(p.destination), memory(p.scratchpad)})
+                                memory(p.destination), memory(p.scratchpad), p.implementation})
         .first->second;
   });
 }

@@ -91,6 +91,8 @@ class DenseExecutor {
   // bucket_rows(rows).
   void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src,
            float* dst, const float* other = nullptr);
+  // oneDNN's name of what runs this many rows, which must have run before.
+  const std::string& implementation(int spec, std::int64_t rows) const;
 
  private:
   struct Impl;

@@ -89,10 +89,11 @@ const TensorInfo& WeightLoader::info(const WeightRef& ref) const {
 void WeightLoader::note_linear(const Graph& graph) {
   for (const Node& node : graph.nodes) {
     const auto* linear = std::get_if<Linear>(&node.op);
-    if (linear == nullptr || linear->transposed) continue;
+    if (linear == nullptr) continue;
     const WeightRef* weight = node.weight("weight");
-    output_matrices_.emplace(weight->tensor,
-                             DenseSpec{weight->shape[1], linear->out, linear->bias, linear->act});
+    if (weight->transposed || weight->rows != 0) continue;
+    const bool bias = node.weight("bias") != nullptr;
+    output_matrices_.emplace(weight->tensor, DenseSpec{weight->shape[1], linear->out, bias, linear->act});
   }
 }
 
@@ -137,9 +138,13 @@ void WeightLoader::read_rows(const WeightRef& ref, std::int64_t first, std::int6
 }
 
 std::shared_ptr<const PackedWeights> WeightLoader::pack(int spec, const std::vector<const WeightRef*>& parts,
-                                                        std::int64_t in, std::int64_t out) {
-  std::string key = std::to_string(in) + "x" + std::to_string(out);
-  for (const WeightRef* part : parts) key += "|" + part->tensor + "@" + std::to_string(part->row_begin);
+                                                        std::int64_t in) {
+  // One layout per spec: what computes with the same spec shares the matrix.
+  std::string key = std::to_string(spec);
+  for (const WeightRef* part : parts) {
+    key += "|" + part->tensor + "@" + std::to_string(part->row_begin) + "+" + std::to_string(part->rows) +
+           (part->transposed ? "t" : "");
+  }
   std::shared_ptr<const PackedWeights>& packed = packed_[key];
   if (packed != nullptr) return packed;
   packed = library_.pack(spec, [&](std::int64_t first, std::int64_t count, float* dst) {
@@ -191,7 +196,7 @@ DenseLayer WeightLoader::dense(const Node& node, const std::vector<std::string>&
   if (combine == DenseSpec::none && act == Act::none) {
     layer.spec_add = library_.add({in, out, bias, act, DenseSpec::add, precision}, layer.spec);
   }
-  layer.weights = pack(layer.spec, parts, in, out);
+  layer.weights = pack(layer.spec, parts, in);
   return layer;
 }
 
@@ -213,7 +218,7 @@ EmbeddingTable WeightLoader::embedding(const Node& node) {
   if (matrix != output_matrices_.end()) {
     DenseSpec spec = matrix->second;
     spec.weights = precision_of({ref}, spec.in, spec.out);
-    return EmbeddingTable(pack(library_.add(spec), {ref}, spec.in, spec.out));
+    return EmbeddingTable(pack(library_.add(spec), {ref}, spec.in));
   }
   if (precision_ == Precision::int8 && tensor.shape.elements() >= kQuantizedTable) {
     const std::int64_t dim = tensor.shape[1];

@@ -78,7 +78,7 @@ class WeightLoader {
   const TensorInfo& info(const WeightRef& ref) const;
   DType precision_of(const std::vector<const WeightRef*>& parts, std::int64_t in, std::int64_t out);
   std::shared_ptr<const PackedWeights> pack(int spec, const std::vector<const WeightRef*>& parts,
-                                            std::int64_t in, std::int64_t out);
+                                            std::int64_t in);
 
   const WeightStore& store_;
   DenseLibrary& library_;

@@ -1,6 +1,7 @@
 // Times the steps of nodes. Off, a step costs one branch.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -13,19 +14,30 @@ struct StepInfo {
   std::string node;
   std::string kind;  // of the node
   std::string step;
-  std::string implementation;  // what runs it: oneDNN's name, or "attend:..."
-  bool dense = false;          // counts towards compute and weight bandwidth
+  std::string implementation;  // what runs it: oneDNN's name, or "attend"
+  // Work that depends on the number of rows alone. Bytes count what has to be read and written at least once.
   double flops_per_row = 0;
-  double bytes_fixed = 0;  // weights read whatever the number of rows
+  double bytes_per_row = 0;
+  double bytes_per_call = 0;  // weights, whatever the number of rows
 };
 
-// Totals per step of one or more executions; owned by one executor, so it needs no locks.
+// Work that depends on more than the number of rows: attention over cached keys.
+struct StepWork {
+  double flops = 0;
+  double bytes = 0;
+};
+
+// Totals per step of one or more executions, for each of several phases; used by one thread at a time, so it
+// needs no locks.
 class Profiler {
  public:
   struct Totals {
     std::int64_t calls = 0;
     std::int64_t rows = 0;
     double seconds = 0;
+    StepWork extra;  // beyond what StepInfo knows
+    // oneDNN's names of what ran, where they are known only then; owned by the executor.
+    std::vector<const std::string*> implementations;
   };
   struct Event {
     int step = 0;
@@ -33,26 +45,50 @@ class Profiler {
     double end_seconds = 0;
   };
 
-  explicit Profiler(std::size_t steps, bool keep_events = false)
-      : totals_(steps), keep_events_(keep_events) {}
+  explicit Profiler(std::size_t steps, int phases = 1, bool keep_events = false)
+      : steps_(steps), totals_(steps * static_cast<std::size_t>(phases)), keep_events_(keep_events) {}
 
-  void add(int step, std::int64_t rows, double begin_seconds, double end_seconds) {
-    Totals& totals = totals_[static_cast<std::size_t>(step)];
+  // What is added from now on belongs to this phase.
+  void set_phase(int phase) { first_ = steps_ * static_cast<std::size_t>(phase); }
+
+  void add(int step, std::int64_t rows, double begin_seconds, double end_seconds,
+           const StepWork& extra = {}) {
+    Totals& totals = totals_[first_ + static_cast<std::size_t>(step)];
     ++totals.calls;
     totals.rows += rows;
     totals.seconds += end_seconds - begin_seconds;
-    if (keep_events_) events_.push_back({step, begin_seconds, end_seconds});
+    totals.extra.flops += extra.flops;
+    totals.extra.bytes += extra.bytes;
+    if (keep_events_ && events_.size() < kMostEvents) events_.push_back({step, begin_seconds, end_seconds});
+    seconds_ += end_seconds - begin_seconds;
   }
-  const std::vector<Totals>& totals() const { return totals_; }
+  void ran_on(int step, const std::string& implementation) {
+    auto& names = totals_[first_ + static_cast<std::size_t>(step)].implementations;
+    if (!names.empty() && names.back() == &implementation) return;
+    const auto same = [&](const std::string* name) { return *name == implementation; };
+    if (std::none_of(names.begin(), names.end(), same)) names.push_back(&implementation);
+  }
+
+  const Totals& totals(int phase, int step) const {
+    return totals_[steps_ * static_cast<std::size_t>(phase) + static_cast<std::size_t>(step)];
+  }
+  // Of all steps in all phases.
+  double seconds() const { return seconds_; }
   const std::vector<Event>& events() const { return events_; }
+  bool events_complete() const { return events_.size() < kMostEvents; }
 
   static double now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
 
  private:
+  static constexpr std::size_t kMostEvents = std::size_t{1} << 22;  // 100 MB
+
+  std::size_t steps_;
+  std::size_t first_ = 0;  // of the current phase
   std::vector<Totals> totals_;
   std::vector<Event> events_;
+  double seconds_ = 0;
   bool keep_events_;
 };
 

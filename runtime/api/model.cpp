@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <future>
@@ -18,10 +19,13 @@
 #include "loaders/tokenizers/load_tokenizer.h"
 #include "runtime/api/attention_layers.h"
 #include "runtime/api/machine.h"
+#include "runtime/api/memory_plan.h"
 #include "runtime/api/observe_attention.h"
+#include "runtime/api/precision.h"
 #include "runtime/api/run_task.h"
 #include "runtime/generation/stopping.h"
 #include "runtime/generation/stream_decoder.h"
+#include "runtime/profile/recorder.h"
 #include "runtime/scheduler/scheduler.h"
 #include "runtime/tasks/task.h"
 
@@ -31,91 +35,6 @@ namespace {
 double now_ms() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
-}
-
-// Floats of the tensors that the graphs use, each once, and of the tables that are computed at load.
-std::int64_t weight_elements(const ModelDef& def) {
-  std::set<std::string> seen;
-  std::int64_t elements = 0;
-  for (const auto& [name, graph] : def.graphs) {
-    for (const Node& node : graph.nodes) {
-      for (const WeightRef& ref : node.weights) {
-        if (seen.insert(ref.tensor).second) elements += ref.shape.elements();
-      }
-    }
-  }
-  return elements;
-}
-
-std::uint64_t computed_bytes(const ModelDef& def) {
-  std::int64_t elements = 0;
-  for (const auto& [name, graph] : def.graphs) {
-    for (const Node& node : graph.nodes) {
-      if (const auto* table = std::get_if<Sinusoid>(&node.op)) elements += table->rows * table->dim;
-    }
-  }
-  return static_cast<std::uint64_t>(elements) * sizeof(float);
-}
-
-// Bytes of the weights in memory at this precision. bf16 may turn out to be computed in f32: then the limit
-// of what the machine has free is checked again by the allocations themselves.
-std::uint64_t weight_bytes(const LoadedModel& loaded, Precision precision) {
-  std::set<std::string> seen;
-  std::uint64_t bytes = computed_bytes(loaded.def);
-  for (const auto& [name, graph] : loaded.def.graphs) {
-    for (const Node& node : graph.nodes) {
-      for (const WeightRef& ref : node.weights) {
-        if (!seen.insert(ref.tensor).second) continue;
-        const TensorInfo* stored = loaded.weights->find(ref.tensor);
-        const bool matrix = ref.shape.rank() > 1;
-        std::size_t width = sizeof(float);
-        if (matrix && precision == Precision::int8) width = 1;
-        if (matrix && precision == Precision::bf16) width = 2;
-        if (matrix && precision == Precision::automatic && stored != nullptr && stored->dtype == DType::bf16)
-          width = 2;
-        bytes += static_cast<std::uint64_t>(ref.shape.elements()) * width;
-      }
-    }
-  }
-  return bytes;
-}
-
-void check_memory(const LoadedModel& loaded, Precision precision, std::uint64_t limit) {
-  const std::uint64_t needed = weight_bytes(loaded, precision);
-  if (needed <= limit) return;
-  constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
-  throw Error(
-      "CFG_MEMORY", loaded.def.architecture,
-      fmt::format(
-          "the weights need {:.2f} GiB, the limit is {:.2f} GiB (--max-memory, or what the machine has free)",
-          static_cast<double>(needed) / kGiB, static_cast<double>(limit) / kGiB));
-}
-
-Precision parse_precision(const std::string& dtype) {
-  if (dtype == "auto") return Precision::automatic;
-  if (dtype == "f32") return Precision::f32;
-  if (dtype == "bf16") return Precision::bf16;
-  if (dtype == "int8") return Precision::int8;
-  throw usage_error("DTYPE_UNSUPPORTED", "--dtype",
-                    "expected auto, f32, bf16 or int8, found '" + dtype + "'");
-}
-
-std::string precision_name(DType weights) {
-  return weights == DType::i8 ? "int8" : std::string(name(weights));
-}
-
-// The precision of most of the matrices. What was asked for and is not to be had here is told.
-std::string effective_dtype(const CompiledModel& model, const std::string& asked) {
-  const PrecisionBytes& bytes = model.matrix_bytes();
-  if (bytes.empty()) return "f32";
-  const auto most = std::max_element(bytes.begin(), bytes.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
-  for (const auto& [dtype, count] : bytes) {
-    if (asked == "auto" || precision_name(dtype) == asked) continue;
-    logger().warn("--dtype {}: {:.1f} MB of weights are kept in {}, which this processor multiplies faster",
-                  asked, static_cast<double>(count) / 1e6, precision_name(dtype));
-  }
-  return precision_name(most->first);
 }
 
 // Packs the weights on a thread of its own. OpenMP keeps a pool for every thread that ever opened a parallel
@@ -160,7 +79,9 @@ struct Model::Impl {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const CompiledModel> compiled;
   std::shared_ptr<const TaskConfig> task_config;
+  std::unique_ptr<ProfileRecorder> recorder;  // before the scheduler, which uses it
   std::shared_ptr<Scheduler> scheduler;
+  std::atomic<std::int64_t> next_request{0};
 
   std::vector<std::int32_t> ids_of(const Input& input) const {
     if (input.ids) return *input.ids;
@@ -174,6 +95,7 @@ struct Model::Impl {
   }
 
   Result to_result(Outcome outcome, std::int64_t input_tokens) const {
+    const ProfiledSection section(recorder.get(), ProfileSectionId::tokenizer);
     Result result;
     result.timing = {.queue_ms = outcome.queue_ms,
                      .encode_ms = outcome.encode_ms,
@@ -208,6 +130,7 @@ struct Model::Impl {
 
   void submit(Request request, const std::shared_ptr<Ticket::State>& state,
               std::function<void(const Result&)> on_done) {
+    const std::int64_t id = next_request++;
     const auto done = [state, on_done = std::move(on_done)](Result result) {
       if (on_done) on_done(result);
       state->set(std::move(result));
@@ -215,8 +138,8 @@ struct Model::Impl {
     try {
       if (request.task.empty()) request.task = info.task;
       if (compiled->def().family == Family::encoder) {
-        submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler}, std::move(request),
-                    state->cancelled, done);
+        submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler, *recorder, id},
+                    std::move(request), state->cancelled, done);
         return;
       }
       check_task(request.task);
@@ -227,7 +150,11 @@ struct Model::Impl {
         return;
       }
       ScheduledRequest scheduled;
-      scheduled.input_ids = ids_of(request.input);
+      scheduled.id = id;
+      {
+        const ProfiledSection section(recorder.get(), ProfileSectionId::tokenizer, id, true);
+        scheduled.input_ids = ids_of(request.input);
+      }
       scheduled.token_types = request.input.type_ids;
       scheduled.config = config;
       scheduled.cancelled = state->cancelled;
@@ -240,7 +167,7 @@ struct Model::Impl {
       add_head_scales(compiled->def(), request.head_scales, {}, scheduled);
       add_callbacks(request, scheduled);
       const auto tokens = static_cast<std::int64_t>(scheduled.input_ids.size());
-      scheduled.on_done = [this, done, tokens, prompt = prompt_of(request.input)](Outcome outcome) {
+      scheduled.on_done = [this, id, done, tokens, prompt = prompt_of(request.input)](Outcome outcome) {
         Result result;
         try {
           result = to_result(std::move(outcome), tokens);
@@ -249,6 +176,7 @@ struct Model::Impl {
           result = {};
           result.error = e;
         }
+        recorder->finished(profiled_request(id, result.timing));
         done(std::move(result));
       };
       scheduler->submit(std::move(scheduled));
@@ -270,8 +198,13 @@ struct Model::Impl {
     if (request.on_token) {
       std::shared_ptr<StreamDecoder> decoder;
       if (tokenizer != nullptr) decoder = std::make_shared<StreamDecoder>(*tokenizer);
-      scheduled.on_token = [decoder, on_token = std::move(request.on_token)](std::int32_t id) {
-        on_token({id, decoder == nullptr ? std::string() : decoder->push(id)});
+      scheduled.on_token = [this, decoder, on_token = std::move(request.on_token)](std::int32_t id) {
+        std::string text;
+        if (decoder != nullptr) {
+          const ProfiledSection section(recorder.get(), ProfileSectionId::tokenizer);
+          text = decoder->push(id);
+        }
+        on_token({id, std::move(text)});
       };
     }
     if (request.on_node) scheduled.on_node = node_callback(std::move(request.on_node));
@@ -306,7 +239,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   LoadedModel loaded = load_model(directory);
   const std::uint64_t memory =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes();
-  check_memory(loaded, precision, memory);
+  check_memory(loaded.def, *loaded.weights, precision, memory);
   if (options.check_tensors) check_finite(*loaded.weights);
 
   auto impl = std::make_shared<Impl>();
@@ -335,6 +268,8 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   scheduling.cache_bytes = memory > info.weights_bytes ? memory - info.weights_bytes : 0;
   scheduling.max_requests = options.max_batch_size;
   if (!options.share_prefixes) scheduling.prefix_bytes = 0;
+  impl->recorder = std::make_unique<ProfileRecorder>(*impl->compiled);
+  scheduling.recorder = impl->recorder.get();
   impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
   info.load_ms = now_ms() - begin;
   logger().info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms",
@@ -393,6 +328,13 @@ Ticket Model::submit(Request request, std::function<void(const Result&)> on_done
   state->scheduler = impl_->scheduler;
   impl_->submit(std::move(request), state, std::move(on_done));
   return Ticket(std::move(state));
+}
+
+void Model::start_profile(const ProfileOptions& options) const {
+  impl_->recorder->start(options);
+}
+Profile Model::stop_profile() const {
+  return impl_->recorder->stop();
 }
 
 void set_log(std::string_view level, std::function<void(std::string_view, std::string_view)> sink) {

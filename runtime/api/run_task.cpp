@@ -31,9 +31,12 @@ Tensor picked_rows(const Tensor& tensor, const std::vector<std::int32_t>& wanted
 // One request under way: its sequences come back one by one, in any order.
 class TaskRun {
  public:
-  TaskRun(std::unique_ptr<Task> task, TaskPlan plan, std::function<void(Result)> done)
+  TaskRun(std::unique_ptr<Task> task, TaskPlan plan, const TaskEnvironment& environment,
+          std::function<void(Result)> done)
       : task_(std::move(task)),
         plan_(std::move(plan)),
+        recorder_(&environment.recorder),
+        id_(environment.request_id),
         done_(std::move(done)),
         outputs_(plan_.inputs.size()),
         left_(plan_.inputs.size()) {}
@@ -47,12 +50,14 @@ class TaskRun {
       if (--left_ > 0) return;
     }
     if (!result_.error) {
+      const ProfiledSection section(recorder_, ProfileSectionId::task, id_);
       try {
         result_.value = task_->finish(plan_, outputs_);
       } catch (const Error& error) {
         result_.error = error;
       }
     }
+    recorder_->finished(profiled_request(id_, result_.timing));
     done_(std::move(result_));
   }
 
@@ -78,6 +83,8 @@ class TaskRun {
 
   std::unique_ptr<Task> task_;
   TaskPlan plan_;
+  ProfileRecorder* recorder_;
+  std::int64_t id_;
   std::function<void(Result)> done_;
   std::mutex mutex_;
   std::vector<ModelOutputs> outputs_;
@@ -101,12 +108,17 @@ void submit_task(const TaskEnvironment& environment, Request request,
                  const std::shared_ptr<std::atomic<bool>>& cancelled, std::function<void(Result)> done) {
   std::unique_ptr<Task> task =
       make_task(request.task, environment.config, std::move(request.task_options), environment.tokenizer);
-  TaskPlan plan = task->plan(request.input);
-  const auto run = std::make_shared<TaskRun>(std::move(task), std::move(plan), std::move(done));
+  TaskPlan plan = [&] {
+    const ProfiledSection section(&environment.recorder, ProfileSectionId::tokenizer, environment.request_id,
+                                  true);
+    return task->plan(request.input);
+  }();
+  const auto run = std::make_shared<TaskRun>(std::move(task), std::move(plan), environment, std::move(done));
   const std::vector<ModelInput>& inputs = run->plan().inputs;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     ScheduledRequest scheduled;
     scheduled.mode = ScheduledRequest::Mode::encode;
+    scheduled.id = environment.request_id;
     scheduled.input_ids = inputs[i].ids;
     if (environment.def.token_types > 0) scheduled.token_types = inputs[i].type_ids;
     // A probe sees every position.
@@ -120,6 +132,16 @@ void submit_task(const TaskEnvironment& environment, Request request,
     scheduled.on_done = [run, i](Outcome outcome) { run->receive(i, std::move(outcome)); };
     environment.scheduler.submit(std::move(scheduled));
   }
+}
+
+ProfileRequest profiled_request(std::int64_t id, const Timing& timing) {
+  ProfileRequest request;
+  request.number = id;
+  request.input_tokens = timing.input_tokens;
+  request.output_tokens = timing.output_tokens;
+  request.queue_seconds = timing.queue_ms / 1e3;
+  request.total_seconds = timing.total_ms / 1e3;
+  return request;
 }
 
 std::function<void(const RequestNodeValue&)> node_callback(std::function<void(const NodeValue&)> on_node) {

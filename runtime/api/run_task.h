@@ -7,6 +7,7 @@
 
 #include "attend/attend.h"
 #include "engine/model/model_def.h"
+#include "runtime/profile/recorder.h"
 #include "runtime/scheduler/scheduler.h"
 #include "runtime/tasks/task_options.h"
 
@@ -20,7 +21,12 @@ struct TaskEnvironment {
   std::shared_ptr<const TaskConfig> config;
   const Tokenizer* tokenizer;  // may be null
   Scheduler& scheduler;
+  ProfileRecorder& recorder;
+  std::int64_t request_id;
 };
+
+// What a profile tells of a request that is done, whose number is its id.
+ProfileRequest profiled_request(std::int64_t id, const Timing& timing);
 
 // Throws Error when the request cannot be answered; otherwise `done` is called exactly once, from the
 // scheduler's thread or this one. What `environment` refers to must live until then.

@@ -54,6 +54,7 @@ struct ScheduledRequest {
     observe,  // the decoder over given tokens, for its attention hooks: nothing is generated
   };
   Mode mode = Mode::generate;
+  std::int64_t id = 0;                    // of the caller's request, for profiles; several may share one
   std::vector<std::int32_t> input_ids;    // of the encoder, or the prompt
   std::vector<std::int32_t> token_types;  // as many, or none
   // Encoders: the rows, ascending, that outputs of sampled rows have; none: all.

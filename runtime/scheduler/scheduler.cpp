@@ -12,6 +12,7 @@
 
 #include "attend/error.h"
 #include "engine/plan/executor.h"
+#include "runtime/profile/recorder.h"
 #include "runtime/scheduler/active_request.h"
 #include "runtime/scheduler/batch.h"
 #include "runtime/scheduler/cache_memory.h"
@@ -69,6 +70,7 @@ struct Scheduler::Impl {
     omp_set_num_threads(options.threads);
     scratch.resize(static_cast<std::size_t>(options.threads));
     while (take_submitted()) {
+      const ProfiledTurn turn(options.recorder);
       drop_cancelled();
       admit();
       if (!running.empty()) step();
@@ -150,7 +152,8 @@ struct Scheduler::Impl {
     for (const ActivePtr& active : admitted)
       hooks.add(active->request.encoder_hooks, active->first_row, active->rows, 0);
     try {
-      executor.run("encoder", batch.input(0), run_options(admitted));
+      const ProfiledRun profiled(options.recorder, ProfiledPass::encoder, admitted, profiled_rows);
+      executor.run("encoder", batch.input(0), run_options(admitted, profiled.profiler()));
     } catch (...) {
       const Error error = as_error(std::current_exception());
       for (ActivePtr& active : admitted) {
@@ -234,7 +237,8 @@ struct Scheduler::Impl {
       hooks.add(active->request.decoder_hooks, active->first_row, active->rows, past);
     }
     try {
-      executor.run("decoder", batch.input(cache.groups()), run_options(running));
+      const ProfiledRun profiled(options.recorder, ProfiledPass::decoder, running, profiled_rows);
+      executor.run("decoder", batch.input(cache.groups()), run_options(running, profiled.profiler()));
     } catch (...) {
       const Error error = as_error(std::current_exception());
       for (ActivePtr& active : running) active->fail(error);
@@ -299,6 +303,7 @@ struct Scheduler::Impl {
       for (int i = 0; i < active->sampled; ++i) rows.push_back({active.get(), i, nullptr});
     }
     if (rows.empty()) return;
+    const ProfiledRun profiled(options.recorder, ProfiledPass::sampler, running, profiled_samples);
     const OutputView logits = executor.output("logits");
     const auto count = static_cast<std::int64_t>(rows.size());
 #pragma omp parallel for schedule(dynamic, 1) if (count > 1)
@@ -345,9 +350,10 @@ struct Scheduler::Impl {
   // --- Dumps ---
 
   template <typename List>
-  RunOptions run_options(const List& list) {
+  RunOptions run_options(const List& list, Profiler* profiler) {
     RunOptions run;
     run.attention = hooks.view();
+    run.profiler = profiler;
     const bool wanted = std::any_of(list.begin(), list.end(),
                                     [](const ActivePtr& a) { return static_cast<bool>(a->request.on_node); });
     if (!wanted) return run;
@@ -357,6 +363,15 @@ struct Scheduler::Impl {
       }
     };
     return run;
+  }
+
+  // A request's rows of this step, and those of its logits.
+  static RequestRows profiled_rows(const ActivePtr& active) {
+    const bool decodes = active->rows == active->sampled && (!active->first_step || active->cross);
+    return {active->request.id, active->rows, !decodes};
+  }
+  static RequestRows profiled_samples(const ActivePtr& active) {
+    return {active->request.id, active->sampled, false};
   }
 
   void publish_stats() {

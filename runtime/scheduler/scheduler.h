@@ -13,15 +13,18 @@
 
 namespace attend {
 
+class ProfileRecorder;
+
 struct SchedulerOptions {
   int threads = 1;
   // Cache memory; a request that does not fit waits, one that could never fit fails.
   std::uint64_t cache_bytes = std::uint64_t{1} << 30;
   // Of these, for blocks of earlier prompts that later ones may begin with; given up when memory is needed.
   std::uint64_t prefix_bytes = std::uint64_t{1} << 28;
-  int max_requests = 64;               // running at once
-  std::int32_t prefill_tokens = 512;   // rows of prompts per step, beside one row per decoding sequence
-  std::int32_t encoder_tokens = 2048;  // rows of an encoder pass
+  int max_requests = 64;                // running at once
+  std::int32_t prefill_tokens = 512;    // rows of prompts per step, beside one row per decoding sequence
+  std::int32_t encoder_tokens = 2048;   // rows of an encoder pass
+  ProfileRecorder* recorder = nullptr;  // must outlive the scheduler; null: nothing is ever profiled
 };
 
 // Counters since the start, for tests and statistics.

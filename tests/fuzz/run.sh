@@ -29,12 +29,13 @@ collect fuzz_safetensors '*.safetensors'
 collect fuzz_config '*.json'
 collect fuzz_torch_archive '*.bin'
 collect fuzz_sentencepiece '*.spm' '*.model'
+collect fuzz_graph 'graph.json'
 collect fuzz_tokenizer_load 'tokenizer.json'
 collect fuzz_tokenizer_encode 'vocab.txt' 'merges.txt'
 
 status=0
 for target in ${*:-fuzz_safetensors fuzz_config fuzz_torch_archive fuzz_sentencepiece fuzz_tokenizer_load \
-  fuzz_tokenizer_encode}; do
+  fuzz_tokenizer_encode fuzz_graph}; do
   echo "== $target, $seconds s"
   $build/"$target" -max_total_time="$seconds" -max_len=16384 -timeout=60 -rss_limit_mb=1024 -print_final_stats=1 \
     -verbosity=0 -print_funcs=0 -artifact_prefix=$build/"$target"- $build/corpus/"$target" $seeds/"$target" || status=1

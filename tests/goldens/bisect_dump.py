@@ -1,7 +1,7 @@
 """Finds the first node where a dump of attend leaves transformers.
 
   attend run MODEL --input-ids 5,6,7 --num-beams 1 --dump DIR
-  python tests/goldens/bisect_dump.py DIR MODEL --input-ids 5,6,7
+  python tests/goldens/bisect.py DIR MODEL --input-ids 5,6,7
 
 DIR holds NODE.npy as `attend run --dump` writes them: batch dimension dropped, rows of every step appended.
 The generated ids are taken from transformers' own greedy search, or given with --output-ids (what attend
@@ -40,7 +40,10 @@ def node_modules(model):
 
 @torch.no_grad()
 def reference(model, arguments):
-    """{node: value} in the order of execution; a generating model is run once over all that it generates."""
+    """{node: value} in the order of execution, and the rows that sample, of a decoder-only model.
+
+    A generating model is run once over all that it generates.
+    """
     source = torch.tensor([ids(arguments.input_ids)])
     call = {"input_ids": source}
     if arguments.token_type_ids:
@@ -58,7 +61,7 @@ def reference(model, arguments):
             start = model.generation_config.decoder_start_token_id
             call["decoder_input_ids"] = torch.tensor([[start] + generated[:-1]])
         else:
-            # attend's logits are those of the generated tokens alone; other nodes have all positions.
+            # attend computes what comes after its last layer for the generated tokens alone.
             call["input_ids"] = torch.tensor([source[0].tolist() + generated[:-1]])
             rows = slice(source.shape[1] - 1, None)
         call["use_cache"] = False
@@ -68,9 +71,7 @@ def reference(model, arguments):
     for name, value in output.items():
         if isinstance(value, torch.Tensor):
             values[name] = drop_batch(value).numpy()
-    if rows is not None:
-        values["logits"] = values["logits"][rows]
-    return values
+    return values, rows
 
 
 def main():
@@ -89,10 +90,13 @@ def main():
     if not dumped:
         sys.exit(f"{arguments.dump}: no .npy files")
     compared = 0
-    for node, expected in reference(load(arguments.model), arguments).items():
+    values, rows = reference(load(arguments.model), arguments)
+    for node, expected in values.items():
         if node not in dumped:
             continue
         found, compared = numpy.load(dumped.pop(node)), compared + 1
+        if rows is not None and len(found) == len(expected[rows]):
+            expected = expected[rows]
         if found.size != expected.size:
             print(f"{node}: shape {found.shape}, expected {expected.shape}  <- first difference")
             return 1

@@ -19,5 +19,6 @@ extern const Command kInspectCommand;
 extern const Command kTokenizeCommand;
 extern const Command kBenchCommand;
 extern const Command kAttentionCommand;
+extern const Command kProfileCommand;
 
 }  // namespace attend::cli

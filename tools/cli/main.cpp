@@ -19,8 +19,8 @@
 namespace attend::cli {
 namespace {
 
-const Command* const kCommands[] = {&kRunCommand, &kChatCommand, &kInspectCommand, &kTokenizeCommand,
-                                    &kBenchCommand, &kAttentionCommand};
+const Command* const kCommands[] = {&kRunCommand,     &kChatCommand,     &kProfileCommand, &kAttentionCommand,
+                                    &kInspectCommand, &kTokenizeCommand, &kBenchCommand};
 
 std::string help() {
   std::string text =

@@ -21,6 +21,7 @@
 #include "tools/cli/ordered_run.h"
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
+#include "tools/cli/tasks/choose_task.h"
 #include "tools/cli/tasks/task_inputs.h"
 #include "tools/cli/tasks/task_output.h"
 
@@ -50,27 +51,6 @@ Options make_options() {
   options.add_group("Model", model_options());
   options.add_group("Other", log_options());
   return options;
-}
-
-// "ner" as "token-classification"; what is no alias stays as it is.
-std::string known_alias(const std::string& task) {
-  try {
-    return std::string(canonical_task_name(task));
-  } catch (const Error&) {
-    return task;
-  }
-}
-
-std::string choose_task(const Options& options, const ModelInfo& info) {
-  std::string task = options.text("task").value_or(info.task);
-  if (std::ranges::find(info.tasks, task) == info.tasks.end() && !info.tasks.empty())
-    task = known_alias(task);
-  if (std::ranges::find(info.tasks, task) == info.tasks.end()) {
-    throw usage_error(
-        "TASK", "--task",
-        fmt::format("{} can do {}, not '{}'", info.architecture, fmt::join(info.tasks, ", "), task));
-  }
-  return task;
 }
 
 // Writes results as they come and keeps count.

@@ -22,6 +22,7 @@
 #include "attend/dtype.h"
 #include "attend/error.h"
 #include "attend/generation_config.h"
+#include "attend/profile.h"
 #include "attend/task.h"
 #include "attend/task_value.h"
 #include "attend/tensor.h"
@@ -153,6 +154,12 @@ class Model {
   std::vector<AttentionLayers> attention_layers() const;
   // Returns at once.
   Ticket submit(Request request, std::function<void(const Result&)> on_done = {}) const;
+
+  // Records where the time of all this model's requests goes, until stop_profile(). Costs nothing before and
+  // after. One profile at a time: throws a usage Error when there is one already, or none to stop.
+  void start_profile(const ProfileOptions& options = {}) const;
+  // May be called while requests run: what the scheduler has begun is waited for and counted.
+  Profile stop_profile() const;
 
  private:
   struct Impl;
