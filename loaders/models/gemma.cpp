@@ -3,7 +3,6 @@
 // logits.
 //
 // T packed tokens of the step, R rows that sample, D hidden_size, V vocab_size.
-#include <bit>
 #include <cmath>
 
 #include "loaders/models/decoder_config.h"
@@ -12,15 +11,6 @@ namespace attend {
 namespace {
 
 constexpr DecoderOptions kOptions{.tied = true};
-
-// sqrt(D), rounded to the type of the table as in training.
-float embedding_scale(std::int64_t width, Checkpoint& ckpt) {
-  const float scale = std::sqrt(static_cast<float>(width));
-  const TensorInfo* table = ckpt.use("model.embed_tokens.weight");
-  if (table == nullptr || table->dtype != DType::bf16) return scale;
-  const auto bits = std::bit_cast<std::uint32_t>(scale);
-  return std::bit_cast<float>((bits + 0x7FFFU + (bits >> 16U & 1U)) & 0xFFFF0000U);
-}
 
 Attention gemma_attention(const DecoderConfig& c, const ConfigReader& config) {
   config.refuse_unless("use_bidirectional_attention", false);
@@ -46,7 +36,7 @@ ModelDef build_gemma(const ConfigReader& config, Checkpoint& ckpt) {
   config.finish();
 
   ModelDef m = decoder_model(c, ckpt);
-  const float scale = embedding_scale(c.size.width, ckpt);
+  const float scale = std::sqrt(static_cast<float>(c.size.width));  // in f32, as all that follows
   GraphBuilder g(m, ckpt, "decoder");
   Value x = g.embedding("model.embed_tokens", g.tokens(),
                         {.rows = c.vocab, .dim = c.size.width, .scale = scale});  // [T, D]
@@ -77,7 +67,7 @@ ModelDef build_gemma2(const ConfigReader& config, Checkpoint& ckpt) {
   config.finish();
 
   ModelDef m = decoder_model(c, ckpt);
-  const float scale = embedding_scale(c.size.width, ckpt);
+  const float scale = std::sqrt(static_cast<float>(c.size.width));  // in f32, as all that follows
   GraphBuilder g(m, ckpt, "decoder");
   Value x = g.embedding("model.embed_tokens", g.tokens(),
                         {.rows = c.vocab, .dim = c.size.width, .scale = scale});  // [T, D]

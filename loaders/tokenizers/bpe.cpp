@@ -47,6 +47,26 @@ std::vector<Bpe::Merge> read_merges(const JsonValue& array, const std::string& w
   return merges;
 }
 
+Bpe::Options read_options(const ComponentReader& component) {
+  component.expect_fields({"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+                           "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
+  if (component.has("dropout")) {
+    const JsonValue* dropout = component.find("dropout");
+    if (dropout->to_double() != 0.0)
+      throw Error("TOK_COMPONENT_UNSUPPORTED", component.where() + ".dropout",
+                  fmt::format("random merges cannot be reproduced; expected null or 0, found {}",
+                              dropout->describe()));
+  }
+  Bpe::Options options;
+  if (const auto unk = component.optional_text("unk_token")) options.unk_token = std::string(*unk);
+  options.continuing_subword_prefix = component.optional_text("continuing_subword_prefix").value_or("");
+  options.end_of_word_suffix = component.optional_text("end_of_word_suffix").value_or("");
+  options.fuse_unk = component.boolean_or("fuse_unk", false);
+  options.byte_fallback = component.boolean_or("byte_fallback", false);
+  options.ignore_merges = component.boolean_or("ignore_merges", false);
+  return options;
+}
+
 }  // namespace
 
 std::vector<Bpe::Merge> read_merges_text(std::string_view text, const std::string& where) {
@@ -65,22 +85,9 @@ std::vector<Bpe::Merge> read_merges_text(std::string_view text, const std::strin
   return merges;
 }
 
-Bpe::Bpe(const ComponentReader& component) {
-  component.expect_fields({"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
-                           "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
-  if (component.has("dropout")) {
-    const JsonValue* dropout = component.find("dropout");
-    if (dropout->to_double() != 0.0)
-      throw Error("TOK_COMPONENT_UNSUPPORTED", component.where() + ".dropout",
-                  fmt::format("random merges cannot be reproduced; expected null or 0, found {}",
-                              dropout->describe()));
-  }
-  if (const auto unk = component.optional_text("unk_token")) options_.unk_token = std::string(*unk);
-  options_.continuing_subword_prefix = component.optional_text("continuing_subword_prefix").value_or("");
-  options_.end_of_word_suffix = component.optional_text("end_of_word_suffix").value_or("");
-  options_.fuse_unk = component.boolean_or("fuse_unk", false);
-  options_.byte_fallback = component.boolean_or("byte_fallback", false);
-  options_.ignore_merges = component.boolean_or("ignore_merges", false);
+Bpe::Bpe(const ComponentReader& component) : Bpe(component, read_options(component)) {}
+
+Bpe::Bpe(const ComponentReader& component, Options options) : options_(std::move(options)) {
   vocabulary_ = read_vocabulary(component.object("vocab"), component.where() + ".vocab");
   build(read_merges(component.array("merges"), component.where() + ".merges"), component.where());
 }

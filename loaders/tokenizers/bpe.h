@@ -23,6 +23,8 @@ class Bpe : public TokenModel {
   using Merge = std::pair<std::string_view, std::string_view>;
 
   explicit Bpe(const ComponentReader& component);
+  // With these options in place of the component's.
+  Bpe(const ComponentReader& component, Options options);
   Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, Options options, const std::string& where);
 
   // Merges the pair of lowest rank first, from the left; a heap over a linked list, so n log n in the word.

@@ -105,7 +105,7 @@ void truncate_encoding(Encoding& encoding, std::size_t max_length, const Truncat
 
 void truncate_sequences(std::vector<Encoding>& sequences, const Truncation& truncation, std::size_t added) {
   const auto limit = static_cast<std::size_t>(truncation.max_length);
-  if (limit < added || limit - added < static_cast<std::size_t>(truncation.stride))
+  if (limit < added || (limit > added && limit - added < static_cast<std::size_t>(truncation.stride)))
     throw usage_error("TRUNCATION_LENGTH", "truncation.max_length",
                       fmt::format("{} tokens leave no room: {} are special, and windows share {}", limit,
                                   added, truncation.stride));

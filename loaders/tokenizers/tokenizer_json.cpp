@@ -10,6 +10,7 @@
 #include "attend/error.h"
 #include "loaders/files/json.h"
 #include "loaders/tokenizers/component_reader.h"
+#include "loaders/tokenizers/llama_class.h"
 #include "loaders/tokenizers/tokenizer_config.h"
 #include "loaders/tokenizers/tokenizer_pipeline.h"
 #include "loaders/tokenizers/tokenizer_vocab_files.h"
@@ -62,8 +63,8 @@ Padding read_padding(const ComponentReader& component) {
   return padding;
 }
 
-std::vector<AddedToken> read_added_tokens(const ComponentReader& root) {
-  std::vector<AddedToken> tokens;
+std::vector<std::pair<std::int32_t, AddedToken>> read_added_tokens(const ComponentReader& root) {
+  std::vector<std::pair<std::int32_t, AddedToken>> tokens;
   if (!root.has("added_tokens")) return tokens;
   std::vector<std::pair<std::uint64_t, std::string>> ids;
   for (const ComponentReader& entry : root.children("added_tokens")) {
@@ -82,7 +83,7 @@ std::vector<AddedToken> read_added_tokens(const ComponentReader& root) {
     token.normalized = entry.boolean("normalized");
     token.special = entry.boolean("special");
     ids.emplace_back(*number, token.content);
-    tokens.push_back(std::move(token));
+    tokens.emplace_back(static_cast<std::int32_t>(*number), std::move(token));
   }
   std::sort(ids.begin(), ids.end());
   for (std::size_t i = 1; i < ids.size(); ++i)
@@ -92,7 +93,20 @@ std::vector<AddedToken> read_added_tokens(const ComponentReader& root) {
   return tokens;
 }
 
-TokenizerParts read_parts(const JsonValue& json, const std::string& where) {
+// The components from the text to the tokens.
+void read_own_parts(const ComponentReader& root, const std::string& where, TokenizerParts& parts) {
+  const auto component = [&](std::string_view key) {
+    return ComponentReader(root.object(key), fmt::format("{}: {}", where, key));
+  };
+  if (root.has("normalizer")) parts.normalizer = make_normalizer(component("normalizer"), parts.names);
+  if (root.has("pre_tokenizer"))
+    parts.pre_tokenizer = make_pre_tokenizer(component("pre_tokenizer"), parts.names);
+  parts.model = make_token_model(component("model"));
+  parts.names.emplace_back(parts.model->type());
+}
+
+// `llama`: the config of a directory whose class is LlamaTokenizer; it gets what the class adds to it.
+TokenizerParts read_parts(const JsonValue& json, const std::string& where, TokenizerConfig* llama = nullptr) {
   const ComponentReader root(json, where + ": tokenizer");
   root.expect_fields({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                       "post_processor", "decoder", "model"});
@@ -103,18 +117,22 @@ TokenizerParts read_parts(const JsonValue& json, const std::string& where) {
     return ComponentReader(root.object(key), fmt::format("{}: {}", where, key));
   };
   TokenizerParts parts;
-  if (root.has("normalizer")) parts.normalizer = make_normalizer(component("normalizer"), parts.names);
-  if (root.has("pre_tokenizer"))
-    parts.pre_tokenizer = make_pre_tokenizer(component("pre_tokenizer"), parts.names);
-  parts.model = make_token_model(component("model"));
-  parts.names.emplace_back(parts.model->type());
+  const auto file_tokens = read_added_tokens(root);
+  if (llama != nullptr) {
+    parts = make_llama_parts(component("model"), *llama);
+    complete_llama_config(file_tokens, *llama);
+  } else {
+    read_own_parts(root, where, parts);
+    std::vector<AddedToken> added;
+    for (const auto& [id, token] : file_tokens) added.push_back(token);
+    parts.added.add(added, parts.model->vocabulary(), parts.normalizer.get(), where + ": added_tokens");
+  }
   if (root.has("post_processor"))
     parts.post_processor = make_post_processor(component("post_processor"), parts.names);
-  if (root.has("decoder")) parts.decoder = make_decoder(component("decoder"), parts.names);
+  if (llama == nullptr && root.has("decoder"))
+    parts.decoder = make_decoder(component("decoder"), parts.names);
   if (root.has("truncation")) parts.truncation = read_truncation(component("truncation"));
   if (root.has("padding")) parts.padding = read_padding(component("padding"));
-  parts.added.add(read_added_tokens(root), parts.model->vocabulary(), parts.normalizer.get(),
-                  where + ": added_tokens");
   return parts;
 }
 
@@ -165,7 +183,10 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& dire
   const std::filesystem::path path = directory / "tokenizer.json";
   if (is_file(path) || !has_vocab_files(directory)) {
     const JsonDocument document = read_json_file(path, tokenizer_json_limits());
-    return make_json_tokenizer(document.root(), path.string(), config, config_where);
+    const bool llama = is_llama_class(directory, config, document.root());
+    TokenizerParts parts = read_parts(document.root(), path.string(), llama ? &config : nullptr);
+    apply_config(config, config_where, parts);
+    return std::make_unique<TokenizerPipeline>(std::move(parts));
   }
   const VocabFilesClass tokenizer_class = find_vocab_files_class(directory, config);
   TokenizerParts parts = read_vocab_files(directory, tokenizer_class, config);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <future>
 #include <mutex>
@@ -94,6 +95,26 @@ struct Model::Impl {
     return tokenizer->encode(input.text, options).ids;
   }
 
+  static TextScore to_score(std::vector<std::int32_t> ids, SequenceResult sequence) {
+    TextScore scored{.ids = std::move(ids), .token_logprobs = std::move(sequence.logprobs)};
+    for (const float logprob : scored.token_logprobs) scored.score += static_cast<double>(logprob);
+    scored.perplexity = std::exp(-scored.score / static_cast<double>(scored.token_logprobs.size()));
+    return scored;
+  }
+
+  std::vector<std::vector<TokenLogprob>> to_top_logprobs(
+      const std::vector<std::vector<ScoredToken>>& top) const {
+    std::vector<std::vector<TokenLogprob>> by_id;
+    for (const std::vector<ScoredToken>& tokens : top) {
+      std::vector<TokenLogprob>& named = by_id.emplace_back();
+      for (const ScoredToken& token : tokens) {
+        named.push_back({.id = token.token, .text = {}, .logprob = token.score});
+        if (tokenizer != nullptr) named.back().text = tokenizer->decode({&token.token, 1}, false);
+      }
+    }
+    return by_id;
+  }
+
   Result to_result(Outcome outcome, std::int64_t input_tokens) const {
     const ProfiledSection section(recorder.get(), ProfileSectionId::tokenizer);
     Result result;
@@ -109,6 +130,7 @@ struct Model::Impl {
       if (tokenizer != nullptr) generated.text = tokenizer->decode(sequence.ids);
       if (sequence.score) generated.score = static_cast<double>(*sequence.score);
       generated.logprobs = std::move(sequence.logprobs);
+      generated.top_logprobs = to_top_logprobs(sequence.top_logprobs);
       generated.output_ids = std::move(sequence.ids);
       result.timing.output_tokens += static_cast<std::int64_t>(generated.output_ids.size());
       result.sequences.push_back(std::move(generated));
@@ -137,6 +159,11 @@ struct Model::Impl {
     };
     try {
       if (request.task.empty()) request.task = info.task;
+      if (request.score && compiled->def().family != Family::decoder) {
+        throw Error("TASK_UNSUPPORTED", info.architecture,
+                    "only decoder-only models score a text (text-generation); this one does: " +
+                        fmt::format("{}", fmt::join(info.tasks, ", ")));
+      }
       if (compiled->def().family == Family::encoder) {
         submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler, *recorder, id},
                     std::move(request), state->cancelled, done);
@@ -147,6 +174,10 @@ struct Model::Impl {
       if (!request.input.ids && blank(request.input.text) &&
           compiled->def().family == Family::encoder_decoder) {
         done(empty_result(config));
+        return;
+      }
+      if (request.score) {
+        submit_scoring(std::move(request), *state, done);
         return;
       }
       ScheduledRequest scheduled;
@@ -185,6 +216,22 @@ struct Model::Impl {
       result.error = e;
       done(std::move(result));
     }
+  }
+
+  void submit_scoring(Request request, const Ticket::State& state,
+                      const std::function<void(Result)>& done) const {
+    ScheduledRequest scheduled;
+    scheduled.mode = ScheduledRequest::Mode::score;
+    scheduled.input_ids = ids_of(request.input);
+    scheduled.cancelled = state.cancelled;
+    if (request.on_node) scheduled.on_node = node_callback(std::move(request.on_node));
+    scheduled.on_done = [this, done, ids = scheduled.input_ids](Outcome outcome) {
+      std::vector<SequenceResult> sequences = std::exchange(outcome.sequences, {});
+      Result result = to_result(std::move(outcome), static_cast<std::int64_t>(ids.size()));
+      if (!result.error) result.scored = to_score(ids, std::move(sequences.front()));
+      done(std::move(result));
+    };
+    scheduler->submit(std::move(scheduled));
   }
 
   void check_task(const std::string& task) const {

@@ -30,6 +30,7 @@ BeamSearch::BeamSearch(const GenerationConfig& config, const LengthLimits& limit
       request_(request),
       should_stop_(std::move(should_stop)),
       row_candidates_(num_beams_),
+      row_top_logprobs_(num_beams_),
       finished_(num_beams_, Finished{.score = kNever}) {
   beams_.push_back({.score = 0.0f, .node = -1, .ids = {prompt.begin(), prompt.end()}});
 }
@@ -38,6 +39,12 @@ void BeamSearch::score(int row, std::span<const float> logits, SamplerScratch& s
   const Beam& beam = beams_[static_cast<std::size_t>(row)];
   const LogSumExp norm = log_sum_exp(logits);
   if (std::isnan(norm.log_sum) && !config_.remove_invalid_values) throw nonfinite_logits();
+  if (config_.top_logprobs > 0) {
+    const auto top = std::make_shared<std::vector<ScoredToken>>();
+    top_k(logits, config_.top_logprobs, 0.0f, *top);
+    for (ScoredToken& token : *top) token.score = norm.log_prob(token.score);
+    row_top_logprobs_[static_cast<std::size_t>(row)] = top;
+  }
   std::vector<float>& scores = scratch.scores;
   scores.resize(logits.size());
   log_softmax(logits, norm, scores);
@@ -228,9 +235,9 @@ float BeamSearch::length_weight(std::size_t generated_tokens) const {
 
 std::int32_t BeamSearch::node_of(Candidate& candidate) {
   if (candidate.node < 0) {
+    const auto row = static_cast<std::size_t>(candidate.row);
     candidate.node = static_cast<std::int32_t>(nodes_.size());
-    nodes_.push_back(
-        {beams_[static_cast<std::size_t>(candidate.row)].node, candidate.token, candidate.logprob});
+    nodes_.push_back({beams_[row].node, candidate.token, candidate.logprob, row_top_logprobs_[row]});
   }
   return candidate.node;
 }
@@ -240,12 +247,15 @@ std::vector<Hypothesis> BeamSearch::hypotheses() const {
   for (std::size_t i = 0; i < static_cast<std::size_t>(config_.num_return_sequences); ++i) {
     Hypothesis hypothesis;
     hypothesis.score = finished_[i].score;
-    for (std::int32_t node = finished_[i].node; node >= 0;
-         node = nodes_[static_cast<std::size_t>(node)].parent) {
-      hypothesis.ids.push_back(nodes_[static_cast<std::size_t>(node)].token);
-      hypothesis.logprobs.push_back(nodes_[static_cast<std::size_t>(node)].logprob);
+    for (std::int32_t at = finished_[i].node; at >= 0;) {
+      const Node& node = nodes_[static_cast<std::size_t>(at)];
+      hypothesis.ids.push_back(node.token);
+      hypothesis.logprobs.push_back(node.logprob);
+      if (node.top_logprobs) hypothesis.top_logprobs.push_back(*node.top_logprobs);
+      at = node.parent;
     }
     std::reverse(hypothesis.ids.begin(), hypothesis.ids.end());
+    std::reverse(hypothesis.top_logprobs.begin(), hypothesis.top_logprobs.end());
     std::reverse(hypothesis.logprobs.begin(), hypothesis.logprobs.end());
     result.push_back(std::move(hypothesis));
   }

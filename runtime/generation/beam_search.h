@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct Hypothesis {
   float score = 0.0f;             // transformers' sequences_scores: sum of log-probabilities / length^penalty
   // Log-probability of each id under the model alone (log-softmax of its logits, before any rule).
   std::vector<float> logprobs;
+  std::vector<std::vector<ScoredToken>> top_logprobs;  // of each id the best at its place, the same way
 };
 
 class BeamSearch {
@@ -88,6 +90,7 @@ class BeamSearch {
     std::int32_t parent = -1;
     std::int32_t token = 0;
     float logprob = 0.0f;
+    std::shared_ptr<const std::vector<ScoredToken>> top_logprobs;  // null unless the config asks for them
   };
   struct Beam {
     float score = 0.0f;
@@ -126,6 +129,7 @@ class BeamSearch {
 
   std::vector<std::vector<Candidate>> row_candidates_;  // [B] lists of at most K, written by score()
   std::vector<Candidate> candidates_;                   // the K best of the step, best first
+  std::vector<std::shared_ptr<const std::vector<ScoredToken>>> row_top_logprobs_;  // [B], written by score()
   std::vector<Node> nodes_;
   std::vector<Beam> beams_;         // running, best first
   std::vector<Finished> finished_;  // [B], best first

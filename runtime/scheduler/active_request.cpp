@@ -6,13 +6,6 @@
 #include "engine/profiler/profiler.h"
 
 namespace attend {
-namespace {
-
-// Rows of a request that is scored in one step: each has logits over the whole vocabulary.
-constexpr std::int32_t kScoredRows = 64;
-
-}  // namespace
-
 void ActiveRequest::finish(Outcome outcome) {
   const double now = Profiler::now();
   outcome.total_ms = (now - submitted) * 1e3;
@@ -40,16 +33,19 @@ std::pair<std::int64_t, std::int64_t> ActiveRequest::rows_of(Rows kind) const {
   return {0, 0};
 }
 
-std::vector<std::int32_t> ActiveRequest::rows_of_step(std::int32_t& prefill) const {
+std::vector<std::int32_t> ActiveRequest::rows_of_step(StepBudget& left) const {
   const std::size_t n = sequences.size();
   std::vector<std::int32_t> counts(n, 0);
   bool decodes = true;
   for (std::size_t i = 0; i < n; ++i) decodes = decodes && remaining(i) == 1;
   for (std::size_t i = 0; i < n; ++i) {
     const std::int32_t wanted = decodes || n == 1 ? remaining(i) : remaining(i) - 1;
-    counts[i] = decodes ? wanted : std::min(wanted, prefill);
-    if (request.mode == ScheduledRequest::Mode::score) counts[i] = std::min(counts[i], kScoredRows);
-    if (!decodes) prefill -= counts[i];
+    counts[i] = decodes ? wanted : std::min(wanted, left.prefill);
+    if (request.mode == ScheduledRequest::Mode::score) {
+      counts[i] = std::min(counts[i], left.scored);
+      left.scored -= counts[i];
+    }
+    if (!decodes) left.prefill -= counts[i];
   }
   return counts;
 }
@@ -65,7 +61,9 @@ void ActiveRequest::add_rows(Batch& batch, std::span<const std::int32_t> counts)
     for (const BlockList& blocks : sequence.groups) batch.add_table(blocks.data());
     sequence.cached += counts[i];
     if (request.mode == ScheduledRequest::Mode::score) {
-      batch.sample_last_rows(counts[i]);
+      // After a preemption the first rows are there for the cache alone.
+      batch.sample_last_rows(std::clamp(sequence.cached - scored, 0, counts[i]));
+      scored = std::max(scored, sequence.cached);
     } else if (sequence.cached == static_cast<std::int32_t>(tokens.size())) {
       batch.sample_last_rows(1);
     }

@@ -27,6 +27,13 @@ struct CachedSequence {
   std::uint64_t last_remembered = 0;
 };
 
+// Rows that may still join a step, beside those of sequences that decode.
+struct StepBudget {
+  std::int32_t prefill = 0;  // of prompts
+  std::int32_t scored =
+      0;  // of these, rows of texts that are scored: each has logits of the whole vocabulary
+};
+
 struct ActiveRequest {
   ScheduledRequest request;
   LengthLimits limits;
@@ -38,6 +45,8 @@ struct ActiveRequest {
   std::int32_t first_row = 0, rows = 0;
   std::int32_t first_sampled = 0, sampled = 0;
   std::int32_t first_sequence = 0, step_sequences = 0;
+
+  std::int32_t scored = 0;  // tokens of a text that is scored whose logits were taken, whatever is cached
 
   bool first_step = true;
   // Steady clock, in seconds.
@@ -59,8 +68,8 @@ struct ActiveRequest {
   std::pair<std::int64_t, std::int64_t> rows_of(Rows kind) const;
   // Rows of each sequence in this step. A request whose sequences all lack one token decodes; otherwise its
   // sequences catch up in chunks, but for the last token of each, which all take in the same step.
-  // Takes what it may of the prompt rows that are left, `prefill`.
-  std::vector<std::int32_t> rows_of_step(std::int32_t& prefill) const;
+  // Takes what it may of the rows that are left.
+  std::vector<std::int32_t> rows_of_step(StepBudget& left) const;
   // Adds these rows, for which the cache has room, to the step.
   void add_rows(Batch& batch, std::span<const std::int32_t> counts);
   // New sequences take over the cache of those they continue; the last heir takes it, the others share it.

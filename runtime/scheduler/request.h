@@ -14,6 +14,7 @@
 #include "attend/error.h"
 #include "attend/generation_config.h"
 #include "attend/tensor.h"
+#include "runtime/generation/log_softmax_topk.h"
 #include "runtime/scheduler/step_hooks.h"
 
 namespace attend {
@@ -29,6 +30,7 @@ struct SequenceResult {
   std::vector<std::int32_t> ids;  // generated, the end token included; when scoring, all but the first
   std::optional<float> score;     // beams
   std::vector<float> logprobs;
+  std::vector<std::vector<ScoredToken>> top_logprobs;  // by id, best first
 };
 
 struct NamedTensor {

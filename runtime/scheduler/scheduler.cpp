@@ -22,6 +22,10 @@ namespace {
 
 using ActivePtr = std::unique_ptr<ActiveRequest>;
 
+// Logits of one step that texts which are scored may have: every row of theirs has a whole vocabulary of
+// them.
+constexpr std::int64_t kScoredLogits = std::int64_t{1} << 24;
+
 Error cancelled_error() {
   return Error("CANCELLED", "request", "the request was cancelled", ErrorCategory::cancelled);
 }
@@ -255,9 +259,14 @@ struct Scheduler::Impl {
     std::erase(running, nullptr);
   }
 
+  std::int32_t scored_rows() const {
+    const std::int64_t rows = kScoredLogits / std::max<std::int64_t>(model->def().target_vocab_size, 1);
+    return static_cast<std::int32_t>(std::clamp<std::int64_t>(rows, 1, options.prefill_tokens));
+  }
+
   void build_step() {
     batch.clear();
-    std::int32_t prefill = options.prefill_tokens;
+    StepBudget left{.prefill = options.prefill_tokens, .scored = scored_rows()};
     for (std::size_t r = 0; r < running.size(); ++r) {
       ActiveRequest& active = *running[r];
       active.first_row = batch.rows();
@@ -265,7 +274,7 @@ struct Scheduler::Impl {
       active.first_sequence = batch.sequences();
       restart_outgrown(active);
       counters.shared_tokens += cache.share_prefixes(active);
-      const std::vector<std::int32_t> counts = active.rows_of_step(prefill);
+      const std::vector<std::int32_t> counts = active.rows_of_step(left);
       while (!cache.reserve(active, counts)) {
         if (cache.evict()) continue;  // memory that nothing in flight needs
         if (r + 1 == running.size() && r == 0) break;
@@ -332,6 +341,7 @@ struct Scheduler::Impl {
     try {
       const std::span<const BeamMove> moves = active->search->advance();
       active->first_step = false;
+      if (active->encoded == 0) active->encoded = Profiler::now();  // the prompt, where there is no encoder
       active->emit(moves);
       if (active->search->done()) {
         Outcome outcome;

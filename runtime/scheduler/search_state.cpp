@@ -19,7 +19,7 @@ class SamplingState final : public SearchState {
         sampler_(request.config, LogitsRules(request.config, limits, request.input_ids), 0),
         should_stop_(request.should_stop),
         finished_(static_cast<std::size_t>(config_.num_return_sequences)) {
-    running_.push_back({{prompt.begin(), prompt.end()}, {}, 0});
+    running_.push_back({.ids = {prompt.begin(), prompt.end()}});
   }
 
   int rows() const override { return static_cast<int>(running_.size()); }
@@ -42,13 +42,15 @@ class SamplingState final : public SearchState {
     for (std::size_t row = 0; row < running_.size(); ++row) {
       Running& from = running_[row];
       for (std::size_t i = 0; i < from.chosen.size(); ++i) {
-        const ChosenToken chosen = from.chosen[i];
+        const ChosenToken& chosen = from.chosen[i];
         const bool last = i + 1 == from.chosen.size();
         Running sequence{last ? std::move(from.ids) : from.ids,
                          last ? std::move(from.logprobs) : from.logprobs,
+                         last ? std::move(from.top_logprobs) : from.top_logprobs,
                          first_ ? static_cast<std::uint32_t>(i) : from.number};
         sequence.ids.push_back(chosen.token);
         if (config_.logprobs) sequence.logprobs.push_back(chosen.logprob);
+        if (config_.top_logprobs > 0) sequence.top_logprobs.push_back(chosen.top_logprobs);
         if (ends(sequence.ids)) {
           finish(std::move(sequence));
         } else {
@@ -67,8 +69,9 @@ class SamplingState final : public SearchState {
 
  private:
   struct Running {
-    std::vector<std::int32_t> ids;
-    std::vector<float> logprobs;
+    std::vector<std::int32_t> ids{};
+    std::vector<float> logprobs{};
+    std::vector<std::vector<ScoredToken>> top_logprobs{};
     std::uint32_t number = 0;
     std::vector<ChosenToken> chosen{};
   };
@@ -85,6 +88,7 @@ class SamplingState final : public SearchState {
     SequenceResult& result = finished_[sequence.number];
     result.ids.assign(sequence.ids.begin() + limits_.prompt_length, sequence.ids.end());
     result.logprobs = std::move(sequence.logprobs);
+    result.top_logprobs = std::move(sequence.top_logprobs);
     if (!config_.logprobs) return;
     float sum = 0;
     for (const float logprob : result.logprobs) sum += logprob;
@@ -119,7 +123,10 @@ class BeamState final : public SearchState {
   std::vector<SequenceResult> results() const override {
     std::vector<SequenceResult> results;
     for (Hypothesis& hypothesis : search_.hypotheses()) {
-      results.push_back({std::move(hypothesis.ids), hypothesis.score, {}});
+      results.push_back({.ids = std::move(hypothesis.ids),
+                         .score = hypothesis.score,
+                         .logprobs = {},
+                         .top_logprobs = std::move(hypothesis.top_logprobs)});
       if (logprobs_) results.back().logprobs = std::move(hypothesis.logprobs);
     }
     return results;
@@ -161,9 +168,7 @@ class ScoringState final : public SearchState {
   bool done() const override { return done_ == logprobs_.size(); }
 
   std::vector<SequenceResult> results() const override {
-    float sum = 0;
-    for (const float logprob : logprobs_) sum += logprob;
-    return {{{ids_.begin() + 1, ids_.end()}, sum, logprobs_}};
+    return {{.ids = {ids_.begin() + 1, ids_.end()}, .score = {}, .logprobs = logprobs_, .top_logprobs = {}}};
   }
 
  private:

@@ -103,6 +103,23 @@ LLAMA3 = ("re:(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{
           "|\\s+(?!\\S)|\\s+")
 
 
+def llama2():
+    t = bpe(pre_tokenizers.Metaspace(prepend_scheme="always", split=True), 220, special=["<unk>", "[CLS]", "[SEP]"])
+    vocab = t["model"]["vocab"]
+    for i in range(256):
+        vocab[f"<0x{i:02X}>"] = len(vocab)
+    t["model"].update(unk_token="<unk>", byte_fallback=True, fuse_unk=True,
+                      merges=[" ".join(m) for m in t["model"]["merges"]])
+    t["normalizer"] = sequence("normalizers", {"type": "Prepend", "prepend": "▁"},
+                               {"type": "Replace", "pattern": {"String": " "}, "content": "▁"})
+    t["pre_tokenizer"] = None
+    t["decoder"] = sequence("decoders", {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+                            {"type": "ByteFallback"}, {"type": "Fuse"},
+                            {"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    t["post_processor"] = template("[CLS]", "[SEP]", vocab)
+    return t
+
+
 def cases():
     """[(name, tokenizer.json)]"""
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -127,20 +144,7 @@ def cases():
                          added("\n\n"), added("\n", rstrip=True), added("\u0130", normalized=True)]
     yield "roberta-like-added-tokens", t
 
-    t = bpe(pre_tokenizers.Metaspace(prepend_scheme="always", split=True), 220, special=["<unk>", "[CLS]", "[SEP]"])
-    vocab = t["model"]["vocab"]
-    for i in range(256):
-        vocab[f"<0x{i:02X}>"] = len(vocab)
-    t["model"].update(unk_token="<unk>", byte_fallback=True, fuse_unk=True,
-                      merges=[" ".join(m) for m in t["model"]["merges"]])
-    t["normalizer"] = sequence("normalizers", {"type": "Prepend", "prepend": "▁"},
-                               {"type": "Replace", "pattern": {"String": " "}, "content": "▁"})
-    t["pre_tokenizer"] = None
-    t["decoder"] = sequence("decoders", {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
-                            {"type": "ByteFallback"}, {"type": "Fuse"},
-                            {"type": "Strip", "content": " ", "start": 1, "stop": 0})
-    t["post_processor"] = template("[CLS]", "[SEP]", vocab)
-    yield "llama2-like", t
+    yield "llama2-like", llama2()
 
     t = unigram(pre_tokenizers.Metaspace())
     rules = {"™".encode(): "TM", "ﬁ".encode(): "fi", "½".encode(): "1/2", "\t".encode(): " ", "\n".encode(): " ",
@@ -257,6 +261,20 @@ def main():
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True}))
     tokenizer = GPT2Tokenizer.from_pretrained(folder)
     write(folder, tokenizer.backend_tokenizer, {})
+
+    # A model's directory whose class builds the tokenizer anew; `<unk>` and `[SEP]` are written normalized there.
+    from transformers import AutoTokenizer
+    data = llama2()
+    data["added_tokens"] = [added(t, i, special=True, normalized=True) for i, t in enumerate(["<unk>", "[CLS]", "[SEP]"])]
+    tokens = {str(t["id"]): {k: v for k, v in t.items() if k != "id"} for t in data["added_tokens"]}
+    config = {"tokenizer_class": "LlamaTokenizer", "bos_token": "[CLS]", "eos_token": "[SEP]", "unk_token": "<unk>"}
+    for name, settings in (("llama-class", config | {"added_tokens_decoder": tokens}), ("llama-class-legacy", config | {"legacy": True})):
+        folder = OUT / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        (folder / "tokenizer.json").write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+        write(folder, AutoTokenizer.from_pretrained(folder).backend_tokenizer, {})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // attend run on the demonstration model: output forms, inputs, errors in their place.
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -158,6 +159,45 @@ TEST_CASE("a limit of memory below the weights is refused with both sizes") {
 
 TEST_CASE("the task can be named") {
   CHECK(run_demo({"--task", "translation", kSentence}).out == run_demo({kSentence}).out);
+}
+
+const std::string kLlama = std::string(ATTEND_SOURCE_DIR) + "/tests/goldens/llama-tiny";
+
+TEST_CASE(
+    "option --score gives log-probabilities, their sum and the perplexity, in the order of the inputs") {
+  const ProcessResult result = run_attend({"run", kLlama, "--json", "--score", "--input-ids", "13,57,60,30",
+                                           "--input-ids", "5", "--input-ids", "63,3,4"});
+  CHECK(result.exit_code == 65);
+  const std::vector<json> lines = result.json_lines();
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[1]["error"]["kind"] == "INPUT_TOO_SHORT");
+  CHECK(lines[0]["input_ids"] == json({13, 57, 60, 30}));
+  CHECK(lines[2]["input_ids"] == json({63, 3, 4}));
+  for (const json& line : {lines[0], lines[2]}) {
+    const auto logprobs = line["token_logprobs"].get<std::vector<double>>();
+    REQUIRE(logprobs.size() + 1 == line["input_ids"].size());
+    double sum = 0;
+    for (const double logprob : logprobs) sum += logprob;
+    CHECK(std::abs(line["score"].get<double>() - sum) < 1e-5);
+    const double perplexity = std::exp(-sum / static_cast<double>(logprobs.size()));
+    CHECK(std::abs(line["perplexity"].get<double>() / perplexity - 1) < 1e-6);
+  }
+  const ProcessResult plain = run_attend({"run", kLlama, "--score", "--input-ids", "13,57,60,30"});
+  CHECK_THAT(plain.out, ContainsSubstring("perplexity"));
+  CHECK(run_demo({"--score", kSentence}).exit_code == 65);
+}
+
+TEST_CASE("option --top-logprobs lists the likeliest tokens of every step") {
+  const json line = run_attend({"run", kLlama, "--json", "--input-ids", "13,57", "--max-new-tokens", "4",
+                                "--top-logprobs", "2", "--logprobs"})
+                        .json_lines()
+                        .at(0);
+  REQUIRE(line["top_logprobs"].size() == line["output_ids"].size());
+  for (std::size_t i = 0; i < line["output_ids"].size(); ++i) {
+    REQUIRE(line["top_logprobs"][i].size() == 2);
+    CHECK(line["top_logprobs"][i][0]["token"] == line["output_ids"][i]);
+    CHECK(line["top_logprobs"][i][0]["logprob"] == line["logprobs"][i]);
+  }
 }
 
 TEST_CASE("an input that begins with a dash goes after two dashes") {

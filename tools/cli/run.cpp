@@ -36,13 +36,16 @@ Options make_options() {
       {"attend run opus-mt-en-de \"Where is the station?\"",
        "attend run opus-mt-en-de --file sentences.txt --num-beams 4 > translated.txt",
        "attend run opus-mt-en-de --json --num-beams 4 --num-return-sequences 3 \"Good morning.\"",
-       "attend run opus-mt-en-de --input-ids 100,23,0 --dump values"});
+       "attend run opus-mt-en-de --input-ids 100,23,0 --dump values",
+       "attend run llama-3 --score \"The station is where it was.\""});
   std::vector<OptionSpec> input = input_options();
   input.push_back(
       {"task", OptionKind::value, "NAME", "by its Hugging Face name, where a checkpoint has several"});
   options.add_group("Input", std::move(input));
   std::vector<OptionSpec> output = dump_options();
   output.insert(output.begin(), {"json", OptionKind::flag, "", "one JSON value a line for each input"});
+  output.push_back({"score", OptionKind::flag, "",
+                    "nothing is generated: how likely the input itself is (log-probabilities, perplexity)"});
   options.add_group("Output", std::move(output));
   options.add_group("Tasks (as the pipelines call them; --top-k and --max-length below serve here as well)",
                     task_options());
@@ -114,8 +117,9 @@ int run(const std::vector<std::string>& arguments) {
   const std::string task = choose_task(options, model.info());
   const InputParts parts(options, task);
   const GenerationConfig generation = apply_generation_options(options, model.generation());
-  Writer writer(task_output(task), {.has_tokenizer = model.tokenizer() != nullptr}, options.flag("json"),
-                inputs);
+  const bool score = options.flag("score");
+  Writer writer(score ? kTextScoreOutput : task_output(task), {.has_tokenizer = model.tokenizer() != nullptr},
+                options.flag("json"), inputs);
   OrderedRun work;
   work.make_request = [&](std::size_t index, Input input) {
     Request request;
@@ -125,6 +129,7 @@ int run(const std::vector<std::string>& arguments) {
     request.task_options = task_options;
     request.generation = generation;
     request.head_scales = head_scales;
+    request.score = score;
     if (dump) request.on_node = dump->recorder(index);
     return request;
   };

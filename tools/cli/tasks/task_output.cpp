@@ -10,6 +10,23 @@ namespace {
 
 const std::array<const TaskOutput*, 2> kOutputs = {&kTextGenerationOutput, &kTranslationOutput};
 
+// For each generated id the likeliest, best first; "token" and "token_str" as in the fill-mask pipeline.
+nlohmann::ordered_json top_logprobs_json(const std::vector<std::vector<TokenLogprob>>& by_id,
+                                         const OutputContext& context) {
+  nlohmann::ordered_json lists = nlohmann::ordered_json::array();
+  for (const std::vector<TokenLogprob>& tokens : by_id) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const TokenLogprob& token : tokens) {
+      nlohmann::ordered_json value = {{"token", token.id}};
+      if (context.has_tokenizer) value["token_str"] = token.text;
+      value["logprob"] = token.logprob;
+      list.push_back(std::move(value));
+    }
+    lists.push_back(std::move(list));
+  }
+  return lists;
+}
+
 // Clocks tell no more than that.
 double to_microsecond(double ms) {
   return std::round(ms * 1e3) / 1e3;
@@ -31,10 +48,12 @@ nlohmann::ordered_json timing_json(const Timing& timing) {
 }
 
 void add_generated_fields(nlohmann::ordered_json& value, const GeneratedSequence& sequence,
-                          const Timing& timing) {
+                          const Timing& timing, const OutputContext& context) {
   value["output_ids"] = sequence.output_ids;
   if (sequence.score) value["score"] = *sequence.score;
   if (!sequence.logprobs.empty()) value["logprobs"] = sequence.logprobs;
+  if (!sequence.top_logprobs.empty())
+    value["top_logprobs"] = top_logprobs_json(sequence.top_logprobs, context);
   value["timing"] = timing_json(timing);
 }
 

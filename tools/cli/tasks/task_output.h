@@ -24,6 +24,8 @@ struct TaskOutput {
 
 extern const TaskOutput kTextGenerationOutput;
 extern const TaskOutput kTranslationOutput;
+// Of --score, whatever the task.
+extern const TaskOutput kTextScoreOutput;
 // Of every task whose result is a value.
 extern const TaskOutput kTaskValueOutput;
 
@@ -34,7 +36,7 @@ const TaskOutput& task_output(std::string_view task);
 nlohmann::ordered_json timing_json(const Timing& timing);
 // What every generated sequence carries besides its text: output_ids, score, logprobs, timing.
 void add_generated_fields(nlohmann::ordered_json& value, const GeneratedSequence& sequence,
-                          const Timing& timing);
+                          const Timing& timing, const OutputContext& context);
 // A line for each sequence: its text, or its ids without a tokenizer.
 std::vector<std::string> generated_lines(const Result& result, const OutputContext& context);
 

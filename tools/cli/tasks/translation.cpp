@@ -9,7 +9,7 @@ std::vector<nlohmann::ordered_json> json(const Result& result, const OutputConte
   for (const GeneratedSequence& sequence : result.sequences) {
     nlohmann::ordered_json value = nlohmann::ordered_json::object();
     if (context.has_tokenizer) value["translation_text"] = sequence.text;
-    add_generated_fields(value, sequence, result.timing);
+    add_generated_fields(value, sequence, result.timing, context);
     values.push_back(std::move(value));
   }
   return values;

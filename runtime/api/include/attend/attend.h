@@ -81,9 +81,18 @@ struct Request {
   std::optional<GenerationConfig> generation;
   // Heads to take out or scale, to see what they do.
   std::vector<HeadScale> head_scales;
+  // Of decoder-only models: nothing is generated, the input itself is scored (Result::scored).
+  bool score = false;
   // Both are called from the scheduler's thread and must not block.
   std::function<void(const TokenEvent&)> on_token;
   std::function<void(const NodeValue&)> on_node;
+};
+
+// A token that could have come at some place, and its log-probability there.
+struct TokenLogprob {
+  std::int32_t id = 0;
+  std::string text;  // empty without a tokenizer
+  float logprob = 0;
 };
 
 struct GeneratedSequence {
@@ -91,6 +100,15 @@ struct GeneratedSequence {
   std::string text;                      // empty without a tokenizer
   std::optional<double> score;           // beams: transformers' sequences_scores
   std::vector<float> logprobs;           // per output id, when asked for
+  std::vector<std::vector<TokenLogprob>> top_logprobs;  // per output id, best first, when asked for
+};
+
+// How likely a model takes a text to be: each token given all before it, of which the first has none.
+struct TextScore {
+  std::vector<std::int32_t> ids;      // [T] of the text
+  std::vector<float> token_logprobs;  // [T - 1] of ids[1], ids[2], ...: natural logarithms
+  double score = 0;                   // their sum
+  double perplexity = 0;              // exp(-score / (T - 1))
 };
 
 struct Timing {
@@ -107,6 +125,7 @@ struct Result {
   // without a tokenizer.
   std::string prompt;
   std::vector<GeneratedSequence> sequences;  // of models that generate, best first
+  std::optional<TextScore> scored;           // where Request::score asked for it
   // Of the other tasks: the fields of the Hugging Face pipeline, {"label", "score"} or a list of such.
   TaskValue value;
   Timing timing;
