@@ -47,6 +47,7 @@ EncoderHead read_encoder_head(const ConfigReader& config) {
     head.problem_type = config.required_choice(
         "problem_type", {"regression", "single_label_classification", "multi_label_classification"});
   }
+  head.tied = config.optional_bool("tie_word_embeddings", true);
   return head;
 }
 
@@ -82,18 +83,20 @@ void add_answer_spans(GraphBuilder& g, Value x, const std::string& name, bool bi
   g.output("end_logits", g.column(name + ".end", both, 1));
 }
 
-void tie_masked_lm(Checkpoint& checkpoint, const MaskedLm& lm) {
-  if (!lm.embeddings.empty()) checkpoint.tie({lm.embeddings + ".weight", lm.decoder + ".weight"});
-  if (!lm.bias.empty()) checkpoint.tie({lm.bias, lm.decoder + ".bias"});
+void tie_masked_lm(Checkpoint& checkpoint, const EncoderHead& head, const MaskedLm& lm) {
+  if (!head.is(HeadKind::mask)) return;
+  if (head.tied) checkpoint.tie({lm.embeddings + ".weight", lm.decoder + ".weight"});
+  if (!lm.bias.empty()) checkpoint.tie({lm.decoder + ".bias", lm.bias});
 }
 
 void add_masked_lm(GraphBuilder& g, Value x, const MaskedLm& lm) {
   Value y = g.linear(lm.dense, g.sampled_rows(x), {.out = lm.width, .bias = lm.dense_bias});  // [R, width]
   y = g.activation(lm.act_name, y, lm.act);
   y = g.norm(lm.norm, y, lm.norm_attributes);
-  g.output("logits",
-           g.linear(lm.decoder, y,
-                    {.out = lm.vocab, .bias = !lm.bias.empty(), .bias_tensor = lm.bias}));  // [R, V]
+  g.output("logits", g.linear(lm.decoder, y,
+                              {.out = lm.vocab,
+                               .bias = !lm.bias.empty(),
+                               .bias_tensor = lm.bias.empty() ? "" : lm.decoder + ".bias"}));  // [R, V]
 }
 
 Value pooled_first_row(GraphBuilder& g, Value x, const std::string& dense, Act act) {

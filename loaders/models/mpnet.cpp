@@ -31,7 +31,7 @@ ModelDef build_mpnet(const ConfigReader& config, Checkpoint& ckpt) {
                     .norm_attributes = c.norm,
                     .width = c.width,
                     .vocab = c.vocab};
-  if (head.is(HeadKind::mask)) tie_masked_lm(ckpt, lm);
+  tie_masked_lm(ckpt, head, lm);
 
   ModelDef m = encoder_model(head, c.vocab, c.positions - kFirstPosition, 0);
   GraphBuilder g(m, ckpt, "encoder");
