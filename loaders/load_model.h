@@ -15,6 +15,7 @@ struct LoadedModel {
   std::shared_ptr<const Tokenizer> tokenizer;  // null when the directory has none
 };
 
+// A directory of sentence-transformers may keep the transformer itself in a folder that modules.json names.
 // Reads headers and JSON only, no weights. Throws one Error with every refusal: configuration first (nothing
 // can be built from a wrong one), then tensors that are missing, misshapen or unused.
 LoadedModel load_model(const std::filesystem::path& directory);

@@ -47,6 +47,11 @@ EncoderHead read_encoder_head(const ConfigReader& config) {
     head.problem_type = config.required_choice(
         "problem_type", {"regression", "single_label_classification", "multi_label_classification"});
   }
+  // Of sentence-transformers' CrossEncoder; the second is the older spelling.
+  const auto own = config.optional_object("sentence_transformers");
+  const auto activation = own ? own->optional_string("activation_fn") : std::nullopt;
+  head.cross_encoder_activation =
+      activation ? *activation : config.optional_string("sbert_ce_default_activation_function").value_or("");
   head.tied = config.optional_bool("tie_word_embeddings", true);
   return head;
 }
@@ -58,6 +63,7 @@ ModelDef encoder_model(const EncoderHead& head, std::int64_t vocab, std::int64_t
   m.head = head.name;
   m.labels = head.labels;
   m.problem_type = head.problem_type;
+  m.cross_encoder_activation = head.cross_encoder_activation;
   m.vocab_size = vocab;
   m.max_positions = positions;
   m.token_types = token_types;

@@ -21,6 +21,7 @@ struct EncoderHead {
   std::vector<std::string> labels;
   std::int64_t num_labels = 0;  // 0: not in the config
   std::string problem_type;
+  std::string cross_encoder_activation;
   bool tied = true;  // the embeddings and the vocabulary's matrix of ForMaskedLM
 
   bool is(HeadKind other) const { return kind == other; }

@@ -159,6 +159,7 @@ struct Model::Impl {
   std::shared_ptr<const CompiledModel> compiled;
   std::shared_ptr<const TaskConfig> task_config;
   std::shared_ptr<Scheduler> scheduler;
+  std::once_flag mean_pooling_said;
 
   std::vector<std::int32_t> ids_of(const Input& input) const {
     if (input.ids) return *input.ids;
@@ -213,6 +214,7 @@ struct Model::Impl {
     try {
       if (request.task.empty()) request.task = info.task;
       if (compiled->def().family == Family::encoder) {
+        say_mean_pooling(request.task);
         submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler}, std::move(request),
                     state->cancelled, done);
         return;
@@ -254,6 +256,17 @@ struct Model::Impl {
       result.error = e;
       done(std::move(result));
     }
+  }
+
+  // Embeddings of a checkpoint that does not say how they are made are a choice of ours.
+  void say_mean_pooling(const std::string& task) {
+    const bool embeds = task == "sentence-embedding" || task == "sentence-similarity";
+    if (!embeds || task_config->sentence_embedding.from_files) return;
+    std::call_once(mean_pooling_said, [] {
+      logger().warn(
+          "the checkpoint has no modules.json that says how sentences are embedded: the mean of the tokens' "
+          "hidden states is taken, as sentence-transformers does");
+    });
   }
 
   void check_task(const std::string& task) const {
