@@ -175,16 +175,8 @@ ModelDef build_deberta_v2(const ConfigReader& config, Checkpoint& ckpt) {
     if (layer++ == 0 && c.conv_kernel > 0) x = convolved(deberta, embedded, x, c);
   }
 
-  switch (head.kind) {
-    case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(g, x, "pooler.dense", c.pooler_act));
-      return m;
-    case HeadKind::token: add_classifier(g, ckpt, head, x); break;
-    case HeadKind::question: add_answer_spans(g, x); break;
-    case HeadKind::mask: add_masked_lm(g, x, lm); break;
-    case HeadKind::base: g.output("last_hidden_state", x); break;
-  }
-  ckpt.ignore({"pooler.dense.*"});
+  add_head(g, deberta, ckpt, head, x, {.dense = "pooler.dense", .act = c.pooler_act, .lm = lm});
+  ckpt.ignore({"pooler.dense.*"});  // heads of tokens do not use it
   return m;
 }
 

@@ -66,15 +66,7 @@ ModelDef build_distilbert(const ConfigReader& config, Checkpoint& ckpt) {
     x = l.norm("output_layer_norm", x + l.feed_forward("ffn", x, ffn), norm);            // [T, D]
   }
 
-  switch (head.kind) {
-    case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(g, x, "pre_classifier", Act::relu));
-      break;
-    case HeadKind::token: add_classifier(g, ckpt, head, x); break;
-    case HeadKind::question: add_answer_spans(g, x); break;
-    case HeadKind::mask: add_masked_lm(g, x, lm); break;
-    case HeadKind::base: g.output("last_hidden_state", x); break;
-  }
+  add_head(g, distilbert, ckpt, head, x, {.dense = "pre_classifier", .act = Act::relu, .lm = lm});
   return m;
 }
 

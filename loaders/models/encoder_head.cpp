@@ -110,6 +110,28 @@ Value pooled_first_row(GraphBuilder& g, Value x, const std::string& dense, Act a
   return g.activation(dense + ".activation", y, act);
 }
 
+void add_head(GraphBuilder& g, GraphBuilder& base, Checkpoint& checkpoint, const EncoderHead& head, Value x,
+              const HeadModules& modules) {
+  const auto pooled = [&] { return pooled_first_row(base, x, modules.pooler, Act::tanh); };
+  switch (head.kind) {
+    case HeadKind::sequence:
+      add_classifier(g, checkpoint, head,
+                     modules.dense.empty() ? pooled() : pooled_first_row(g, x, modules.dense, modules.act),
+                     modules.classifier);
+      break;
+    case HeadKind::token: add_classifier(g, checkpoint, head, x); break;
+    case HeadKind::question: add_answer_spans(g, x); break;
+    case HeadKind::mask: add_masked_lm(g, x, modules.lm); break;
+    case HeadKind::base:
+      g.output("last_hidden_state", x);
+      if (!modules.pooler.empty() && checkpoint.has(modules.pooler + ".weight"))
+        g.output("pooler_output", pooled());
+      break;
+  }
+  // Published with heads that do not use it.
+  if (!modules.pooler.empty()) checkpoint.ignore({"*" + modules.pooler + ".*"});
+}
+
 float read_eps(const ConfigReader& config, const ConfigKey& key, double fallback) {
   return static_cast<float>(config.optional_real(key, fallback, RealRange{.min = 0, .max = 1}));
 }

@@ -61,6 +61,20 @@ struct MaskedLm {
 void tie_masked_lm(Checkpoint& checkpoint, const EncoderHead& head, const MaskedLm& lm);
 void add_masked_lm(GraphBuilder& g, Value x, const MaskedLm& lm);
 
+// What follows the layers of most encoders, by the names of their modules.
+struct HeadModules {
+  std::string pooler{};  // in the base model; its value is the pooler_output of a base model that stores it
+  // What ForSequenceClassification puts before its classifier; empty: the pooler.
+  std::string dense{};
+  Act act = Act::tanh;
+  std::string classifier = "classifier";
+  MaskedLm lm{};
+};
+// The outputs of the head on the hidden states x [T, D]. `base` is the builder of the base model, `g` that of
+// the model with its head.
+void add_head(GraphBuilder& g, GraphBuilder& base, Checkpoint& checkpoint, const EncoderHead& head, Value x,
+              const HeadModules& modules);
+
 // act(dense(first row)), as `NAME.dense` and `NAME.activation`: [B, D]
 Value pooled_first_row(GraphBuilder& g, Value x, const std::string& dense, Act act);
 
