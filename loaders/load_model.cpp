@@ -5,6 +5,7 @@
 #include "attend/error.h"
 #include "engine/log.h"
 #include "loaders/files/generation_config_reader.h"
+#include "loaders/files/sentence_transformers.h"
 #include "loaders/files/weights.h"
 #include "loaders/graph/graph_file.h"
 #include "loaders/models/architecture.h"
@@ -28,9 +29,10 @@ LoadedModel load_graph_model(const std::filesystem::path& directory) {
 
 }  // namespace
 
-LoadedModel load_model(const std::filesystem::path& directory) {
-  check_model_directory(directory);
-  if (has_graph_file(directory)) return load_graph_model(directory);
+LoadedModel load_model(const std::filesystem::path& root) {
+  check_model_directory(root);
+  if (has_graph_file(root)) return load_graph_model(root);
+  const std::filesystem::path directory = root / transformer_folder(root);
   const ConfigReader config(directory);
   std::vector<std::string> supported;
   for (const Architecture& architecture : architectures()) supported.emplace_back(architecture.name);
@@ -53,6 +55,9 @@ LoadedModel load_model(const std::filesystem::path& directory) {
   model.def.model_type = config.model_type();
   model.def.generation = generation;
   if (std::vector<Issue> issues = checkpoint.finish(); !issues.empty()) throw Error(std::move(issues));
+  if (model.def.head == "Model") {
+    if (auto embedding = read_sentence_embedding(root, directory)) model.def.sentence_embedding = *embedding;
+  }
   model.tokenizer = load_tokenizer(directory);
   return model;
 }

@@ -16,7 +16,8 @@ struct LoadedModel {
 };
 
 // The definition is that of the directory's graph.json where it has one, else the architecture's that
-// config.json names. Reads headers and JSON only, no weights. Throws one Error with every refusal:
+// config.json names. A directory of sentence-transformers may keep the transformer itself in a folder that
+// modules.json names. Reads headers and JSON only, no weights. Throws one Error with every refusal:
 // configuration first (nothing can be built from a wrong one), then tensors that are missing, misshapen or
 // unused.
 LoadedModel load_model(const std::filesystem::path& directory);

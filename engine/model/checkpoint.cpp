@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
+
+#include "engine/log.h"
 
 namespace attend {
 
@@ -31,7 +34,7 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 }
 
 void Checkpoint::tie(std::vector<std::string> names) {
-  ties_.push_back(std::move(names));
+  ties_.push_back({.names = std::move(names)});
 }
 
 void Checkpoint::ignore(std::vector<std::string> patterns) {
@@ -56,26 +59,66 @@ const TensorInfo* Checkpoint::resolve_spelled(const std::string& name) const {
   return nullptr;
 }
 
-const TensorInfo* Checkpoint::resolve(std::string_view name) const {
-  for (const std::vector<std::string>& names : ties_) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
-    for (const std::string& alias : names) {
-      if (const TensorInfo* found = resolve_spelled(alias)) return found;
-    }
+const Checkpoint::Tie* Checkpoint::tie_of(std::string_view name) const {
+  const auto found = std::find_if(ties_.begin(), ties_.end(), [&](const Tie& tie) {
+    return std::find(tie.names.begin(), tie.names.end(), name) != tie.names.end();
+  });
+  return found == ties_.end() ? nullptr : &*found;
+}
+
+bool Checkpoint::same_values(const TensorInfo& a, const TensorInfo& b) const {
+  if (a.dtype != b.dtype || a.shape != b.shape) return false;
+  constexpr std::uint64_t kChunkBytes = 1 << 22;
+  std::vector<std::byte> left(static_cast<std::size_t>(std::min(kChunkBytes, a.size_bytes())));
+  std::vector<std::byte> right(left.size());
+  for (std::uint64_t at = 0; at < a.size_bytes(); at += left.size()) {
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left.size(), a.size_bytes() - at));
+    store_->read(a, at, {left.data(), count});
+    store_->read(b, at, {right.data(), count});
+    if (!std::equal(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count), right.begin()))
+      return false;
   }
-  return resolve_spelled(std::string(name));
+  return true;
+}
+
+std::vector<const TensorInfo*> Checkpoint::copies(const Tie& tie) const {
+  std::vector<const TensorInfo*> stored;
+  for (const std::string& alias : tie.names) {
+    const TensorInfo* found = resolve_spelled(alias);
+    if (found == nullptr || tie.apart.contains(found->name)) continue;
+    if (!stored.empty() && found != stored.front() && !tie.equal.contains(found->name)) {
+      const bool equal = same_values(*stored.front(), *found);
+      (equal ? tie.equal : tie.apart).insert(found->name);
+      if (!equal) {
+        logger().warn(
+            "{}: {} and {} should be one matrix but are stored with different values; each is used "
+            "for its own",
+            found->file, stored.front()->name, found->name);
+        continue;
+      }
+    }
+    stored.push_back(found);
+  }
+  return stored;
+}
+
+const TensorInfo* Checkpoint::resolve(std::string_view name) const {
+  const TensorInfo* own = resolve_spelled(std::string(name));
+  const Tie* tie = tie_of(name);
+  if (tie == nullptr) return own;
+  const std::vector<const TensorInfo*> tied = copies(*tie);
+  if (own != nullptr && tie->apart.contains(own->name)) return own;
+  return tied.empty() ? own : tied.front();
 }
 
 const TensorInfo* Checkpoint::use(std::string_view name) {
   const TensorInfo* found = resolve(name);
-  if (found != nullptr) used_.insert(found->name);
+  if (found == nullptr) return found;
+  used_.insert(found->name);
   // A tied matrix that is stored several times is one matrix.
-  for (const std::vector<std::string>& names : ties_) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
-    for (const std::string& alias : names) {
-      if (const TensorInfo* copy = resolve_spelled(alias)) used_.insert(copy->name);
-    }
-  }
+  const Tie* tie = tie_of(name);
+  if (tie == nullptr || tie->apart.contains(found->name)) return found;
+  for (const TensorInfo* copy : copies(*tie)) used_.insert(copy->name);
   return found;
 }
 

@@ -19,7 +19,8 @@ class Checkpoint {
  public:
   explicit Checkpoint(const WeightStore& store) : store_(&store) {}
 
-  // The names of one tied matrix: whichever of them is stored serves all, the earliest given first.
+  // The names of one tied matrix: whichever of them is stored serves all, the earliest given first. Several
+  // that are stored with different values are not one matrix, as in transformers: each stays its own.
   void tie(std::vector<std::string> names);
   // A leading part that may be missing or present: "model." in "model.encoder.layers.0...".
   void optional_prefix(std::string prefix) { prefixes_.push_back(std::move(prefix)); }
@@ -42,11 +43,21 @@ class Checkpoint {
   const WeightStore& store() const { return *store_; }
 
  private:
+  struct Tie {
+    std::vector<std::string> names;
+    mutable std::set<std::string, std::less<>> apart{};  // stored tensors known to differ from the first
+    mutable std::set<std::string, std::less<>> equal{};  // or to be the same
+  };
+
   const TensorInfo* resolve(std::string_view name) const;
   const TensorInfo* resolve_spelled(const std::string& name) const;
+  const Tie* tie_of(std::string_view name) const;
+  // The stored tensors of the tie that are one with its first, the first among them.
+  std::vector<const TensorInfo*> copies(const Tie& tie) const;
+  bool same_values(const TensorInfo& a, const TensorInfo& b) const;
 
   const WeightStore* store_;
-  std::vector<std::vector<std::string>> ties_;
+  std::vector<Tie> ties_;
   std::vector<std::string> prefixes_;
   std::vector<std::pair<std::string, std::string>> spellings_;
   std::vector<std::string> ignored_;

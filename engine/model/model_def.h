@@ -12,6 +12,7 @@
 #include "attend/tokenizer.h"
 #include "engine/graph/graph.h"
 #include "engine/model/checkpoint.h"
+#include "engine/model/embedding_modules.h"
 
 namespace attend {
 
@@ -33,6 +34,10 @@ struct ModelDef {
   std::string head;                 // of encoders: the ending of the class name, "ForMaskedLM"
   std::vector<std::string> labels;  // id2label, in the order of the ids
   std::string problem_type;         // of classification heads: as config.json says, or empty
+  // Of base models: what makes a sentence's embedding.
+  SentenceEmbeddingConfig sentence_embedding;
+  // Of cross-encoders: what is applied to the score, a class path of torch; empty: not said.
+  std::string cross_encoder_activation;
 
   // "encoder" and/or "decoder"; an encoder graph writes cross states, a decoder graph reads them.
   std::map<std::string, Graph> graphs;

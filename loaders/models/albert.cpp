@@ -26,7 +26,7 @@ ModelDef build_albert(const ConfigReader& config, Checkpoint& ckpt) {
                     .norm_attributes = c.norm,
                     .width = c.embedding_width,
                     .vocab = c.vocab};
-  if (head.is(HeadKind::mask)) tie_masked_lm(ckpt, lm);
+  tie_masked_lm(ckpt, head, lm);
 
   ModelDef m = encoder_model(head, c.vocab, c.positions, c.types);
   GraphBuilder g(m, ckpt, "encoder");
@@ -50,20 +50,7 @@ ModelDef build_albert(const ConfigReader& config, Checkpoint& ckpt) {
     }
   }
 
-  switch (head.kind) {
-    case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(albert, x, "pooler", Act::tanh));
-      return m;
-    case HeadKind::token: add_classifier(g, ckpt, head, x); break;
-    case HeadKind::question: add_answer_spans(g, x); break;
-    case HeadKind::mask: add_masked_lm(g, x, lm); break;
-    case HeadKind::base:
-      g.output("last_hidden_state", x);
-      if (!ckpt.has("albert.pooler.weight")) return m;
-      g.output("pooler_output", pooled_first_row(albert, x, "pooler", Act::tanh));
-      return m;
-  }
-  ckpt.ignore({"*pooler.*"});  // these heads do not use it
+  add_head(g, albert, ckpt, head, x, {.pooler = "pooler", .lm = lm});
   return m;
 }
 

@@ -23,7 +23,7 @@ ModelDef build_bert(const ConfigReader& config, Checkpoint& ckpt) {
                     .norm_attributes = c.norm,
                     .width = c.width,
                     .vocab = c.vocab};
-  if (head.is(HeadKind::mask)) tie_masked_lm(ckpt, lm);
+  tie_masked_lm(ckpt, head, lm);
 
   ModelDef m = encoder_model(head, c.vocab, c.positions, c.types);
   GraphBuilder g(m, ckpt, "encoder");
@@ -31,20 +31,7 @@ ModelDef build_bert(const ConfigReader& config, Checkpoint& ckpt) {
   Value x = bert_embeddings(bert, c, 0);  // [T, D]
   x = bert_layers(bert, x, c);            // [T, D]
 
-  switch (head.kind) {
-    case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(bert, x, "pooler.dense", Act::tanh));
-      return m;
-    case HeadKind::token: add_classifier(g, ckpt, head, x); break;
-    case HeadKind::question: add_answer_spans(g, x); break;
-    case HeadKind::mask: add_masked_lm(g, x, lm); break;
-    case HeadKind::base:
-      g.output("last_hidden_state", x);
-      if (!ckpt.has("bert.pooler.dense.weight")) return m;
-      g.output("pooler_output", pooled_first_row(bert, x, "pooler.dense", Act::tanh));
-      return m;
-  }
-  ckpt.ignore({"*pooler.dense.*"});  // these heads do not use it
+  add_head(g, bert, ckpt, head, x, {.pooler = "pooler.dense", .lm = lm});
   return m;
 }
 

@@ -1,8 +1,10 @@
 #include "loaders/models/bert_encoder.h"
 
+#include <algorithm>
+
 namespace attend {
 
-BertConfig::BertConfig(const ConfigReader& c) {
+BertConfig::BertConfig(const ConfigReader& c, const BertDefaults& defaults) {
   const HeadSizes sizes = c.head_sizes({.width = "hidden_size", .heads = "num_attention_heads"});
   width = sizes.width;
   embedding_width = c.optional_int("embedding_size", width, kWidthRange);
@@ -11,16 +13,17 @@ BertConfig::BertConfig(const ConfigReader& c) {
   ffn = c.required_int("intermediate_size", kWidthRange);
   vocab = c.required_int("vocab_size", kVocabRange);
   positions = c.optional_int("max_position_embeddings", 512, kPositionsRange);
-  types = c.optional_int("type_vocab_size", 2, kVocabRange);
+  types = c.optional_int("type_vocab_size", defaults.types,
+                         IntRange{std::min<std::int64_t>(defaults.types, 1), kVocabRange.max});
   act = read_activation(c, "hidden_act", "gelu");
-  norm = {.kind = Norm::layer, .eps = read_eps(c, "layer_norm_eps", 1e-12)};
+  norm = {.kind = Norm::layer, .eps = read_eps(c, "layer_norm_eps", defaults.eps)};
   c.refuse_unless("is_decoder", false);
   c.refuse_unless("add_cross_attention", false);
   c.refuse_unless("is_encoder_decoder", false);
   c.refuse_unless("position_embedding_type", "absolute");
-  c.ignore({"tie_word_embeddings", "directionality", "pooler_fc_size", "pooler_num_attention_heads",
-            "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type", "summary_type", "summary_use_proj",
-            "summary_activation", "summary_last_dropout", "gradient_checkpointing"});
+  c.ignore({"directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
+            "pooler_size_per_head", "pooler_type", "summary_type", "summary_use_proj", "summary_activation",
+            "summary_last_dropout", "gradient_checkpointing"});
 }
 
 void expect_bert_spellings(Checkpoint& ckpt, const std::string& prefix) {

@@ -6,13 +6,19 @@
 
 namespace attend {
 
+// Of keys that a configuration leaves out. Where there are no token types by default, there may be none.
+struct BertDefaults {
+  std::int64_t types = 2;
+  double eps = 1e-12;
+};
+
 struct BertConfig {
   std::int64_t width, embedding_width, heads, layers, ffn, vocab, positions, types;
   Act act;
   Norm norm;
 
   // `keys` that BERT's variants spell alike; refuses what turns the model into a decoder.
-  explicit BertConfig(const ConfigReader& config);
+  explicit BertConfig(const ConfigReader& config, const BertDefaults& defaults = {});
 };
 
 // Spellings and left-overs that published checkpoints have: LayerNorm.gamma, position_ids, a missing prefix.

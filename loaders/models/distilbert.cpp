@@ -21,8 +21,7 @@ struct DistilBertConfig {
     positions = c.optional_int("max_position_embeddings", 512, kPositionsRange);
     act = read_activation(c, "activation", "gelu");
     // The sinusoidal table is stored like a learned one.
-    c.ignore(
-        {"sinusoidal_pos_embds", "seq_classif_dropout", "qa_dropout", "tie_weights_", "tie_word_embeddings"});
+    c.ignore({"sinusoidal_pos_embds", "seq_classif_dropout", "qa_dropout", "tie_weights_"});
   }
 };
 
@@ -46,7 +45,7 @@ ModelDef build_distilbert(const ConfigReader& config, Checkpoint& ckpt) {
                     .norm_attributes = norm,
                     .width = c.width,
                     .vocab = c.vocab};
-  if (head.is(HeadKind::mask)) tie_masked_lm(ckpt, lm);
+  tie_masked_lm(ckpt, head, lm);
 
   ModelDef m = encoder_model(head, c.vocab, c.positions, 0);
   GraphBuilder g(m, ckpt, "encoder");
@@ -67,15 +66,7 @@ ModelDef build_distilbert(const ConfigReader& config, Checkpoint& ckpt) {
     x = l.norm("output_layer_norm", x + l.feed_forward("ffn", x, ffn), norm);            // [T, D]
   }
 
-  switch (head.kind) {
-    case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(g, x, "pre_classifier", Act::relu));
-      break;
-    case HeadKind::token: add_classifier(g, ckpt, head, x); break;
-    case HeadKind::question: add_answer_spans(g, x); break;
-    case HeadKind::mask: add_masked_lm(g, x, lm); break;
-    case HeadKind::base: g.output("last_hidden_state", x); break;
-  }
+  add_head(g, distilbert, ckpt, head, x, {.dense = "pre_classifier", .act = Act::relu, .lm = lm});
   return m;
 }
 

@@ -24,7 +24,7 @@ ModelDef build_electra(const ConfigReader& config, Checkpoint& ckpt) {
                     .norm_attributes = c.norm,
                     .width = c.embedding_width,
                     .vocab = c.vocab};
-  if (head.is(HeadKind::mask)) tie_masked_lm(ckpt, lm);
+  tie_masked_lm(ckpt, head, lm);
 
   ModelDef m = encoder_model(head, c.vocab, c.positions, c.types);
   GraphBuilder g(m, ckpt, "encoder");
@@ -34,16 +34,8 @@ ModelDef build_electra(const ConfigReader& config, Checkpoint& ckpt) {
     x = electra.linear("embeddings_project", x, {.out = c.width, .bias = true});
   x = bert_layers(electra, x, c);  // [T, D]
 
-  switch (head.kind) {
-    case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(g, x, "classifier.dense", Act::gelu),
-                     "classifier.out_proj");
-      break;
-    case HeadKind::token: add_classifier(g, ckpt, head, x); break;
-    case HeadKind::question: add_answer_spans(g, x); break;
-    case HeadKind::mask: add_masked_lm(g, x, lm); break;
-    case HeadKind::base: g.output("last_hidden_state", x); break;
-  }
+  add_head(g, electra, ckpt, head, x,
+           {.dense = "classifier.dense", .act = Act::gelu, .classifier = "classifier.out_proj", .lm = lm});
   return m;
 }
 

@@ -47,6 +47,12 @@ EncoderHead read_encoder_head(const ConfigReader& config) {
     head.problem_type = config.required_choice(
         "problem_type", {"regression", "single_label_classification", "multi_label_classification"});
   }
+  // Of sentence-transformers' CrossEncoder; the second is the older spelling.
+  const auto own = config.optional_object("sentence_transformers");
+  const auto activation = own ? own->optional_string("activation_fn") : std::nullopt;
+  head.cross_encoder_activation =
+      activation ? *activation : config.optional_string("sbert_ce_default_activation_function").value_or("");
+  head.tied = config.optional_bool("tie_word_embeddings", true);
   return head;
 }
 
@@ -57,6 +63,7 @@ ModelDef encoder_model(const EncoderHead& head, std::int64_t vocab, std::int64_t
   m.head = head.name;
   m.labels = head.labels;
   m.problem_type = head.problem_type;
+  m.cross_encoder_activation = head.cross_encoder_activation;
   m.vocab_size = vocab;
   m.max_positions = positions;
   m.token_types = token_types;
@@ -82,23 +89,47 @@ void add_answer_spans(GraphBuilder& g, Value x, const std::string& name, bool bi
   g.output("end_logits", g.column(name + ".end", both, 1));
 }
 
-void tie_masked_lm(Checkpoint& checkpoint, const MaskedLm& lm) {
-  if (!lm.embeddings.empty()) checkpoint.tie({lm.embeddings + ".weight", lm.decoder + ".weight"});
-  if (!lm.bias.empty()) checkpoint.tie({lm.bias, lm.decoder + ".bias"});
+void tie_masked_lm(Checkpoint& checkpoint, const EncoderHead& head, const MaskedLm& lm) {
+  if (!head.is(HeadKind::mask)) return;
+  if (head.tied) checkpoint.tie({lm.embeddings + ".weight", lm.decoder + ".weight"});
+  if (!lm.bias.empty()) checkpoint.tie({lm.decoder + ".bias", lm.bias});
 }
 
 void add_masked_lm(GraphBuilder& g, Value x, const MaskedLm& lm) {
   Value y = g.linear(lm.dense, g.sampled_rows(x), {.out = lm.width, .bias = lm.dense_bias});  // [R, width]
   y = g.activation(lm.act_name, y, lm.act);
   y = g.norm(lm.norm, y, lm.norm_attributes);
-  g.output("logits",
-           g.linear(lm.decoder, y,
-                    {.out = lm.vocab, .bias = !lm.bias.empty(), .bias_tensor = lm.bias}));  // [R, V]
+  g.output("logits", g.linear(lm.decoder, y,
+                              {.out = lm.vocab,
+                               .bias = !lm.bias.empty(),
+                               .bias_tensor = lm.bias.empty() ? "" : lm.decoder + ".bias"}));  // [R, V]
 }
 
 Value pooled_first_row(GraphBuilder& g, Value x, const std::string& dense, Act act) {
   const Value y = g.linear(dense, g.first_rows(x), {.out = x.width(), .bias = true});
   return g.activation(dense + ".activation", y, act);
+}
+
+void add_head(GraphBuilder& g, GraphBuilder& base, Checkpoint& checkpoint, const EncoderHead& head, Value x,
+              const HeadModules& modules) {
+  const auto pooled = [&] { return pooled_first_row(base, x, modules.pooler, Act::tanh); };
+  switch (head.kind) {
+    case HeadKind::sequence:
+      add_classifier(g, checkpoint, head,
+                     modules.dense.empty() ? pooled() : pooled_first_row(g, x, modules.dense, modules.act),
+                     modules.classifier);
+      break;
+    case HeadKind::token: add_classifier(g, checkpoint, head, x); break;
+    case HeadKind::question: add_answer_spans(g, x); break;
+    case HeadKind::mask: add_masked_lm(g, x, modules.lm); break;
+    case HeadKind::base:
+      g.output("last_hidden_state", x);
+      if (!modules.pooler.empty() && checkpoint.has(modules.pooler + ".weight"))
+        g.output("pooler_output", pooled());
+      break;
+  }
+  // Published with heads that do not use it.
+  if (!modules.pooler.empty()) checkpoint.ignore({"*" + modules.pooler + ".*"});
 }
 
 float read_eps(const ConfigReader& config, const ConfigKey& key, double fallback) {

@@ -21,6 +21,8 @@ struct EncoderHead {
   std::vector<std::string> labels;
   std::int64_t num_labels = 0;  // 0: not in the config
   std::string problem_type;
+  std::string cross_encoder_activation;
+  bool tied = true;  // the embeddings and the vocabulary's matrix of ForMaskedLM
 
   bool is(HeadKind other) const { return kind == other; }
 };
@@ -43,11 +45,12 @@ void add_classifier(GraphBuilder& g, Checkpoint& checkpoint, const EncoderHead& 
 // start_logits and end_logits: each [T]
 void add_answer_spans(GraphBuilder& g, Value x, const std::string& name = "qa_outputs", bool bias = true);
 
-// A masked language model's head: act(dense(x)), norm, and the vocabulary's matrix, which is tied.
+// A masked language model's head: act(dense(x)), norm, and the vocabulary's matrix, which is mostly that of
+// the embeddings.
 struct MaskedLm {
   std::string dense, act_name, norm, decoder;  // names of the modules
   std::string bias{};                          // full name, also stored as DECODER.bias; empty: none
-  std::string embeddings{};  // full name of the tied table, without ".weight"; empty: not tied
+  std::string embeddings{};                    // full name of the table that may be tied, without ".weight"
   Act act = Act::gelu;
   Norm norm_attributes{};
   std::int64_t width = 0;  // of dense
@@ -55,8 +58,22 @@ struct MaskedLm {
   bool dense_bias = true;
 };
 // logits: [R, V]. tie_masked_lm() must come before the embeddings are built.
-void tie_masked_lm(Checkpoint& checkpoint, const MaskedLm& lm);
+void tie_masked_lm(Checkpoint& checkpoint, const EncoderHead& head, const MaskedLm& lm);
 void add_masked_lm(GraphBuilder& g, Value x, const MaskedLm& lm);
+
+// What follows the layers of most encoders, by the names of their modules.
+struct HeadModules {
+  std::string pooler{};  // in the base model; its value is the pooler_output of a base model that stores it
+  // What ForSequenceClassification puts before its classifier; empty: the pooler.
+  std::string dense{};
+  Act act = Act::tanh;
+  std::string classifier = "classifier";
+  MaskedLm lm{};
+};
+// The outputs of the head on the hidden states x [T, D]. `base` is the builder of the base model, `g` that of
+// the model with its head.
+void add_head(GraphBuilder& g, GraphBuilder& base, Checkpoint& checkpoint, const EncoderHead& head, Value x,
+              const HeadModules& modules);
 
 // act(dense(first row)), as `NAME.dense` and `NAME.activation`: [B, D]
 Value pooled_first_row(GraphBuilder& g, Value x, const std::string& dense, Act act);

@@ -40,7 +40,6 @@ struct ModernBertConfig {
     read_layers(c);
     global_theta = theta(c, "full_attention", "global_rope_theta", 160000.0);
     local_theta = theta(c, "sliding_attention", "local_rope_theta", 10000.0);
-    c.refuse_unless("tie_word_embeddings", true);
     c.refuse_unless("position_embedding_type", "absolute");  // a key that is written and never read
     c.ignore({"layer_norm_eps", "embedding_dropout", "mlp_dropout", "deterministic_flash_attn",
               "sparse_prediction", "sparse_pred_ignore_index", "initializer_cutoff_factor",
@@ -117,7 +116,7 @@ ModelDef build_modernbert(const ConfigReader& config, Checkpoint& ckpt) {
                     .width = c.width,
                     .vocab = c.vocab,
                     .dense_bias = c.classifier_bias};
-  if (head.is(HeadKind::mask)) tie_masked_lm(ckpt, lm);
+  tie_masked_lm(ckpt, head, lm);
   if (head.is(HeadKind::base)) ckpt.ignore({"head.*", "decoder.*"});  // of pre-training
 
   ModelDef m = encoder_model(head, c.vocab, c.positions, 0);

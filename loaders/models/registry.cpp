@@ -7,6 +7,7 @@
 namespace attend {
 
 ModelDef build_albert(const ConfigReader& config, Checkpoint& checkpoint);
+ModelDef build_deberta_v2(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_distilbert(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_electra(const ConfigReader& config, Checkpoint& checkpoint);
 ModelDef build_modernbert(const ConfigReader& config, Checkpoint& checkpoint);
@@ -30,6 +31,7 @@ constexpr auto kEncoderFamilies = std::to_array<Architecture>({
     {"Albert", build_albert},
     {"Bert", build_bert},
     {"Camembert", build_roberta},
+    {"DebertaV2", build_deberta_v2},
     {"DistilBert", build_distilbert},
     {"Electra", build_electra},
     {"ModernBert", build_modernbert},

@@ -20,7 +20,7 @@ ModelDef build_roberta(const ConfigReader& config, Checkpoint& ckpt) {
   config.finish();
 
   expect_bert_spellings(ckpt, "roberta");
-  ckpt.ignore({"lm_head.*", "*pooler.dense.*"});  // of pre-training
+  ckpt.ignore({"lm_head.*"});  // of pre-training
   const MaskedLm lm{.dense = "lm_head.dense",
                     .act_name = "lm_head.gelu",
                     .norm = "lm_head.layer_norm",
@@ -31,7 +31,7 @@ ModelDef build_roberta(const ConfigReader& config, Checkpoint& ckpt) {
                     .norm_attributes = c.norm,
                     .width = c.width,
                     .vocab = c.vocab};
-  if (head.is(HeadKind::mask)) tie_masked_lm(ckpt, lm);
+  tie_masked_lm(ckpt, head, lm);
 
   ModelDef m = encoder_model(head, c.vocab, c.positions - first_position, c.types);
   GraphBuilder g(m, ckpt, "encoder");
@@ -39,20 +39,9 @@ ModelDef build_roberta(const ConfigReader& config, Checkpoint& ckpt) {
   Value x = bert_embeddings(roberta, c, first_position);  // [T, D]
   x = bert_layers(roberta, x, c);                         // [T, D]
 
-  switch (head.kind) {
-    case HeadKind::sequence:
-      add_classifier(g, ckpt, head, pooled_first_row(g, x, "classifier.dense", Act::tanh),
-                     "classifier.out_proj");
-      break;
-    case HeadKind::token: add_classifier(g, ckpt, head, x); break;
-    case HeadKind::question: add_answer_spans(g, x); break;
-    case HeadKind::mask: add_masked_lm(g, x, lm); break;
-    case HeadKind::base:
-      g.output("last_hidden_state", x);
-      if (ckpt.has("roberta.pooler.dense.weight"))
-        g.output("pooler_output", pooled_first_row(roberta, x, "pooler.dense", Act::tanh));
-      break;
-  }
+  add_head(
+      g, roberta, ckpt, head, x,
+      {.pooler = "pooler.dense", .dense = "classifier.dense", .classifier = "classifier.out_proj", .lm = lm});
   return m;
 }
 

@@ -32,6 +32,7 @@ class Bpe : public TokenModel {
   // word.
   void tokenize(std::string_view word, std::vector<ModelToken>& tokens) const override;
   std::string_view type() const override { return "BPE"; }
+  std::string continuing_subword_prefix() const override { return options_.continuing_subword_prefix; }
 
  private:
   struct MergeRule {

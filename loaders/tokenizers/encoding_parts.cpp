@@ -21,6 +21,7 @@ void for_each_member(F&& f, Encodings&... encodings) {
   f(encodings.offsets...);
   f(encodings.type_ids...);
   f(encodings.sequence_ids...);
+  f(encodings.word_ids...);
   f(encodings.special_tokens_mask...);
   f(encodings.attention_mask...);
 }
@@ -68,6 +69,7 @@ void pad_encoding(Encoding& encoding, std::size_t length, const Padding& padding
   if (!has_text) return;
   pad_member(encoding.tokens, count, padding.token, padding.side);
   pad_member(encoding.offsets, count, {0, 0}, padding.side);
+  if (!encoding.word_ids.empty()) pad_member(encoding.word_ids, count, -1, padding.side);
 }
 
 }  // namespace
@@ -166,6 +168,7 @@ Encoding special_encoding(std::int32_t id, const std::string& token, std::int32_
   if (ids_only) return encoding;
   encoding.tokens = {token};
   encoding.offsets = {{0, 0}};
+  encoding.word_ids = {-1};
   return encoding;
 }
 

@@ -27,6 +27,8 @@ class TokenModel {
   // for unknown text and meets some.
   virtual void tokenize(std::string_view word, std::vector<ModelToken>& tokens) const = 0;
   virtual std::string_view type() const = 0;
+  // What tokens that continue a word begin with; empty when nothing marks them.
+  virtual std::string continuing_subword_prefix() const { return {}; }
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
  protected:

@@ -236,6 +236,10 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
   read_model_max_length(file, config);
   config.clean_up_tokenization_spaces = file.boolean("clean_up_tokenization_spaces").value_or(false);
   config.split_special_tokens = file.boolean("split_special_tokens").value_or(false);
+  if (const JsonValue* names = file.json().find("model_input_names"); names != nullptr && names->is_array()) {
+    config.type_ids = std::any_of(names->elements().begin(), names->elements().end(),
+                                  [](const JsonValue& name) { return name.to_string() == "token_type_ids"; });
+  }
   if (const JsonValue* name = file.json().find("tokenizer_class"); name != nullptr && name->is_string()) {
     config.tokenizer_class = *name->to_string();
   }

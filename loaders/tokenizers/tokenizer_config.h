@@ -35,6 +35,8 @@ struct TokenizerConfig {
   bool split_special_tokens = false;
   // Nothing when the file has no such key; 0 when it has and means no limit.
   std::optional<std::int32_t> model_max_length;
+  // Whether models get token types: model_input_names. Nothing when the file has no such key.
+  std::optional<bool> type_ids;
   std::string tokenizer_class;
   // tokenizer_config.json itself, for the keys of one class; null without that file.
   JsonDocument json;

@@ -9,6 +9,7 @@
 
 #include "attend/error.h"
 #include "loaders/files/json.h"
+#include "loaders/tokenizers/class_defaults.h"
 #include "loaders/tokenizers/component_reader.h"
 #include "loaders/tokenizers/llama_class.h"
 #include "loaders/tokenizers/tokenizer_config.h"
@@ -136,6 +137,24 @@ TokenizerParts read_parts(const JsonValue& json, const std::string& where, Token
   return parts;
 }
 
+// Which ids have a role; a token that the vocabulary lacks has none.
+SpecialTokenIds role_ids(const TokenizerConfig& config, const TokenizerParts& parts) {
+  const auto id_of = [&](std::string_view attribute) -> std::optional<std::int32_t> {
+    const AddedToken* token = config.named(attribute);
+    if (token == nullptr) return std::nullopt;
+    std::int32_t id = parts.added.find(token->content);
+    if (id < 0) id = parts.model->vocabulary().find(token->content);
+    return id < 0 ? std::nullopt : std::optional(id);
+  };
+  return {.bos = id_of("bos_token"),
+          .eos = id_of("eos_token"),
+          .unk = id_of("unk_token"),
+          .sep = id_of("sep_token"),
+          .pad = id_of("pad_token"),
+          .cls = id_of("cls_token"),
+          .mask = id_of("mask_token")};
+}
+
 // What transformers does with tokenizer_config.json after it loaded the tokenizer.
 void apply_config(const TokenizerConfig& config, const std::string& where, TokenizerParts& parts) {
   std::vector<AddedToken> tokens;
@@ -156,6 +175,8 @@ void apply_config(const TokenizerConfig& config, const std::string& where, Token
   parts.added.set_split_special_tokens(config.split_special_tokens);
   parts.clean_up_tokenization_spaces = config.clean_up_tokenization_spaces && parts.model->type() != "BPE";
   if (config.model_max_length.value_or(0) > 0) parts.model_max_length = config.model_max_length;
+  parts.special_ids = role_ids(config, parts);
+  parts.uses_type_ids = config.type_ids.value_or(false);
 }
 
 bool is_file(const std::filesystem::path& path) {
@@ -179,6 +200,7 @@ std::unique_ptr<Tokenizer> make_json_tokenizer(const JsonValue& json, const std:
 
 std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& directory) {
   TokenizerConfig config = read_tokenizer_config(directory);
+  set_class_defaults(directory, config);
   const std::string config_where = (directory / "tokenizer_config.json").string();
   const std::filesystem::path path = directory / "tokenizer.json";
   if (is_file(path) || !has_vocab_files(directory)) {
@@ -189,6 +211,7 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& dire
     return std::make_unique<TokenizerPipeline>(std::move(parts));
   }
   const VocabFilesClass tokenizer_class = find_vocab_files_class(directory, config);
+  if (!config.type_ids) config.type_ids = tokenizer_class == VocabFilesClass::bert;
   TokenizerParts parts = read_vocab_files(directory, tokenizer_class, config);
   apply_config(config, config_where, parts);
   add_vocab_files_post_processor(tokenizer_class, config, parts);

@@ -46,6 +46,7 @@ void check_truncation(const Truncation& truncation) {
 void drop_text(Encoding& encoding) {
   encoding.tokens.clear();
   encoding.offsets.clear();
+  encoding.word_ids.clear();
   for (Encoding& window : encoding.overflowing) drop_text(window);
 }
 
@@ -100,6 +101,7 @@ Encoding TokenizerPipeline::encode_sequence(std::string_view text, std::int32_t 
   if (options.ids_only) return encoding;
   encoding.tokens.reserve(tokens.size());
   encoding.offsets.reserve(tokens.size());
+  encoding.word_ids.reserve(tokens.size());
   const CharacterOffsets characters(text);
   std::size_t at = 0;
   for (std::size_t i = 0; i < ends.size(); ++i) {
@@ -111,6 +113,7 @@ Encoding TokenizerPipeline::encode_sequence(std::string_view text, std::int32_t 
                                                  : parts_.model->vocabulary().token(token.id).value_or(""));
       const auto [begin, end] = original_range(pre_tokenized, piece, token);
       encoding.offsets.push_back(characters.convert(begin, end));
+      encoding.word_ids.push_back(static_cast<std::int32_t>(i));
     }
   }
   return encoding;
@@ -156,13 +159,19 @@ std::string TokenizerPipeline::decode(std::span<const std::int32_t> ids, bool sk
     if (!token || (skip_special_tokens && special)) continue;
     tokens.emplace_back(*token);
   }
-  std::string text;
-  if (parts_.decoder) {
-    for (const std::string& part : parts_.decoder->decode(std::move(tokens))) text += part;
-  } else {
-    text = fmt::format("{}", fmt::join(tokens, " "));
-  }
+  std::string text = joined(std::move(tokens));
   return parts_.clean_up_tokenization_spaces ? clean_up_tokenization(std::move(text)) : text;
+}
+
+std::string TokenizerPipeline::convert_tokens_to_string(std::span<const std::string> tokens) const {
+  return joined({tokens.begin(), tokens.end()});
+}
+
+std::string TokenizerPipeline::joined(std::vector<std::string> tokens) const {
+  if (!parts_.decoder) return fmt::format("{}", fmt::join(tokens, " "));
+  std::string text;
+  for (const std::string& part : parts_.decoder->decode(std::move(tokens))) text += part;
+  return text;
 }
 
 std::optional<std::int32_t> TokenizerPipeline::token_to_id(std::string_view token) const {

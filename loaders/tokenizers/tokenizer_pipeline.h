@@ -31,6 +31,8 @@ struct TokenizerParts {
   std::optional<Padding> padding;
   bool clean_up_tokenization_spaces = false;
   std::optional<std::int32_t> model_max_length;
+  SpecialTokenIds special_ids;
+  bool uses_type_ids = true;
   std::vector<std::string> names;  // of the components, from the first to the last
 };
 
@@ -44,12 +46,17 @@ class TokenizerPipeline : public Tokenizer {
   std::optional<std::string> id_to_token(std::int32_t id) const override;
   std::int32_t vocab_size() const override;
   bool is_special(std::int32_t id) const override;
+  SpecialTokenIds special_token_ids() const override { return parts_.special_ids; }
+  bool uses_type_ids() const override { return parts_.uses_type_ids; }
+  std::string continuing_subword_prefix() const override { return parts_.model->continuing_subword_prefix(); }
+  std::string convert_tokens_to_string(std::span<const std::string> tokens) const override;
   std::optional<std::int32_t> model_max_length() const override { return parts_.model_max_length; }
   std::optional<Truncation> stored_truncation() const override { return parts_.truncation; }
   std::optional<Padding> stored_padding() const override { return parts_.padding; }
   std::vector<std::string> components() const override { return parts_.names; }
 
  private:
+  std::string joined(std::vector<std::string> tokens) const;
   // One text, without special tokens.
   Encoding encode_sequence(std::string_view text, std::int32_t sequence, const EncodeOptions& options) const;
   void tokenize_piece(const PreTokenized& text, const Piece& piece, std::vector<ModelToken>& tokens) const;

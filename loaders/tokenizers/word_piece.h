@@ -19,6 +19,7 @@ class WordPiece : public TokenModel {
   // A word with a part that no piece matches, or with too many characters, is one unknown token.
   void tokenize(std::string_view word, std::vector<ModelToken>& tokens) const override;
   std::string_view type() const override { return "WordPiece"; }
+  std::string continuing_subword_prefix() const override { return continuing_subword_prefix_; }
 
  private:
   void build();

@@ -83,6 +83,7 @@ struct Model::Impl {
   std::unique_ptr<ProfileRecorder> recorder;  // before the scheduler, which uses it
   std::shared_ptr<Scheduler> scheduler;
   std::atomic<std::int64_t> next_request{0};
+  std::once_flag mean_pooling_said;
 
   std::vector<std::int32_t> ids_of(const Input& input) const {
     if (input.ids) return *input.ids;
@@ -165,6 +166,7 @@ struct Model::Impl {
                         fmt::format("{}", fmt::join(info.tasks, ", ")));
       }
       if (compiled->def().family == Family::encoder) {
+        say_mean_pooling(request.task);
         submit_task({compiled->def(), task_config, tokenizer.get(), *scheduler, *recorder, id},
                     std::move(request), state->cancelled, done);
         return;
@@ -232,6 +234,17 @@ struct Model::Impl {
       done(std::move(result));
     };
     scheduler->submit(std::move(scheduled));
+  }
+
+  // Embeddings of a checkpoint that does not say how they are made are a choice of ours.
+  void say_mean_pooling(const std::string& task) {
+    const bool embeds = task == "sentence-embedding" || task == "sentence-similarity";
+    if (!embeds || task_config->sentence_embedding.from_files) return;
+    std::call_once(mean_pooling_said, [] {
+      logger().warn(
+          "the checkpoint has no modules.json that says how sentences are embedded: the mean of the tokens' "
+          "hidden states is taken, as sentence-transformers does");
+    });
   }
 
   void check_task(const std::string& task) const {

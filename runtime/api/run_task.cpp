@@ -98,8 +98,14 @@ TaskConfig task_config(const ModelDef& def) {
   TaskConfig config;
   config.tasks = def.tasks;
   for (const std::string_view task : tasks_of_head(def.head)) config.tasks.emplace_back(task);
+  // A checkpoint that says how its embeddings are made is there for them.
+  const auto embedding = std::find(config.tasks.begin(), config.tasks.end(), "sentence-embedding");
+  if (def.sentence_embedding.from_files && embedding != config.tasks.end())
+    std::rotate(config.tasks.begin(), embedding, embedding + 1);
   config.labels = def.labels;
   config.problem_type = def.problem_type;
+  config.sentence_embedding = def.sentence_embedding;
+  config.cross_encoder_activation = def.cross_encoder_activation;
   config.max_input_tokens = static_cast<std::int32_t>(def.max_positions);
   return config;
 }

@@ -51,7 +51,9 @@ class Embedder {
       throw usage_error("OPTION_VALUE", "truncate_dim",
                         fmt::format("expected 1 or more, found {}", *dimension));
     }
-    if (!context_.options().prompt.empty()) prompt_tokens_ = count_prompt();
+    context_.limit_tokens(context_.config().sentence_embedding.max_seq_length);
+    prompt_ = chosen_prompt();
+    if (!prompt_.empty() && context_.tokenizer() != nullptr) prompt_tokens_ = count_prompt();
   }
 
   const TaskContext& context() const { return context_; }
@@ -60,9 +62,9 @@ class Embedder {
     return TaskPlan{.input = input, .prompt_tokens = prompt_tokens_};
   }
   void add(TaskPlan& plan, std::string_view text) const {
-    plan.encodings.push_back(context_.encode(prepared(context_.options().prompt + std::string(text)), {},
-                                             TruncationOption::longest_first));
-    plan.inputs.push_back(model_input(plan.encodings.back()));
+    plan.encodings.push_back(
+        context_.encode(prepared(prompt_ + std::string(text)), {}, TruncationOption::longest_first));
+    plan.inputs.push_back(context_.model_input(plan.encodings.back()));
   }
 
   std::vector<float> embedding(const TaskPlan& plan, std::span<const ModelOutputs> outputs,
@@ -80,6 +82,22 @@ class Embedder {
   }
 
  private:
+  // The prompt given, else the one named, else the checkpoint's default.
+  std::string chosen_prompt() const {
+    const SentenceEmbeddingConfig& config = context_.config().sentence_embedding;
+    if (context_.options().prompt) return *context_.options().prompt;
+    const std::string& asked = context_.options().prompt_name;
+    const std::string& name = asked.empty() ? config.default_prompt_name : asked;
+    if (name.empty()) return {};
+    const auto found = config.prompts.find(name);
+    if (found != config.prompts.end()) return found->second;
+    std::string known;
+    for (const auto& [each, text] : config.prompts) known += (known.empty() ? "" : ", ") + each;
+    throw usage_error("OPTION_VALUE", "prompt_name",
+                      fmt::format("expected a prompt of the checkpoint ({}), found \"{}\"",
+                                  known.empty() ? "it has none" : known, name));
+  }
+
   std::string prepared(std::string_view text) const {
     const std::string_view stripped = strip(text);
     return context_.config().sentence_embedding.do_lower_case ? to_lower(stripped) : std::string(stripped);
@@ -88,13 +106,14 @@ class Embedder {
   // Tokens that stand for the prompt at the head of a text: its own with what is put before them.
   std::int32_t count_prompt() const {
     const Tokenizer& tokenizer = context_.require_tokenizer();
-    const Encoding encoding = tokenizer.encode(prepared(context_.options().prompt));
+    const Encoding encoding = tokenizer.encode(prepared(prompt_));
     auto count = static_cast<std::int32_t>(encoding.ids.size());
     if (count > 0 && tokenizer.is_special(encoding.ids.back())) --count;
     return count;
   }
 
   TaskContext context_;
+  std::string prompt_;
   std::int32_t prompt_tokens_ = 0;
 };
 

@@ -78,7 +78,7 @@ class QuestionAnswering : public Task {
         throw Error("OFFSETS_MISSING", "tokenizer",
                     "answers need a tokenizer that gives offsets, found none");
       }
-      plan.inputs.push_back(model_input(window));
+      plan.inputs.push_back(context_.model_input(window));
     }
     return plan;
   }

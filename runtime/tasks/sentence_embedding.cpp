@@ -123,15 +123,6 @@ std::vector<float> run_layer_norm(const LayerNormModule& norm, std::vector<float
   return x;
 }
 
-constexpr std::array<std::pair<std::string_view, EmbeddingActivation>, 6> kTorchActivations = {{
-    {"Identity", EmbeddingActivation::identity},
-    {"Tanh", EmbeddingActivation::tanh},
-    {"ReLU", EmbeddingActivation::relu},
-    {"GELU", EmbeddingActivation::gelu},
-    {"Sigmoid", EmbeddingActivation::sigmoid},
-    {"SiLU", EmbeddingActivation::silu},
-}};
-
 std::string describe(const Pooling& pooling) {
   std::string modes;
   const auto add = [&](bool on, std::string_view name) {
@@ -147,17 +138,6 @@ std::string describe(const Pooling& pooling) {
 }
 
 }  // namespace
-
-EmbeddingActivation parse_torch_activation(std::string_view class_path) {
-  const std::string_view name = class_path.substr(class_path.rfind('.') + 1);
-  std::string known;
-  for (const auto& [torch_name, activation] : kTorchActivations) {
-    if (class_path.starts_with("torch.nn.") && name == torch_name) return activation;
-    known += (known.empty() ? "" : ", ") + std::string(torch_name);
-  }
-  throw Error("ACTIVATION_UNSUPPORTED", "activation_function",
-              fmt::format("expected a class of torch.nn ({}), found \"{}\"", known, class_path));
-}
 
 double apply_embedding_activation(EmbeddingActivation activation, double x) {
   switch (activation) {

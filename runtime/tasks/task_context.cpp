@@ -47,6 +47,11 @@ TaskContext::TaskContext(std::string_view task, std::shared_ptr<const TaskConfig
   max_tokens_ = *options_.max_length;
 }
 
+void TaskContext::limit_tokens(std::int32_t max_seq_length) {
+  if (max_seq_length > 0 && !options_.max_length)
+    max_tokens_ = tighter(config_->max_input_tokens, max_seq_length);
+}
+
 const Tokenizer& TaskContext::require_tokenizer() const {
   if (tokenizer_ != nullptr) return *tokenizer_;
   throw Error(
@@ -138,9 +143,10 @@ std::string TaskContext::label(std::size_t id, std::size_t count) const {
   return labels[id].empty() ? fmt::format("LABEL_{}", id) : labels[id];
 }
 
-ModelInput model_input(const Encoding& encoding) {
+ModelInput TaskContext::model_input(const Encoding& encoding) const {
   ModelInput input{.ids = encoding.ids, .type_ids = encoding.type_ids};
-  if (input.type_ids.empty()) input.type_ids.assign(input.ids.size(), 0);
+  if (input.type_ids.empty() || !require_tokenizer().uses_type_ids())
+    input.type_ids.assign(input.ids.size(), 0);
   return input;
 }
 

@@ -28,11 +28,15 @@ class TaskContext {
   const Tokenizer& require_tokenizer() const;
   // Longest model input in tokens; 0: no limit.
   std::int32_t max_tokens() const { return max_tokens_; }
+  // A limit of the checkpoint's own in place of the tokenizer's; 0: none. The option max_length still wins.
+  void limit_tokens(std::int32_t max_seq_length);
 
   // Ids of one text or pair. One that is longer than max_tokens() is cut as the options, else `truncation`,
   // say, or refused (INPUT_TOO_LONG). Nothing to compute at all is EMPTY_INPUT.
   Encoding encode(std::string_view text, const std::optional<std::string>& pair,
                   TruncationOption truncation) const;
+  // Its ids, and its types where the tokenizer's class gives them to models.
+  ModelInput model_input(const Encoding& encoding) const;
   // The plan for an input that has one encoding, or ids.
   TaskPlan single_plan(const TaskInput& input, TruncationOption truncation) const;
   // The plan for an input given as ids; INPUT_IDS when they cannot be used.
@@ -54,8 +58,6 @@ class TaskContext {
   const Tokenizer* tokenizer_;
   std::int32_t max_tokens_ = 0;
 };
-
-ModelInput model_input(const Encoding& encoding);
 
 // Rows of one model output, C numbers each.
 struct OutputRows {

@@ -22,7 +22,7 @@ struct TaskConfig {
   // sbert_ce_default_activation_function: a class path of torch ("torch.nn.modules.linear.Identity"). Empty:
   // sigmoid for one label, else identity.
   std::string cross_encoder_activation;
-  // Positions the model has, or max_seq_length where the checkpoint sets one; 0: no limit.
+  // Positions the model has; 0: no limit.
   std::int32_t max_input_tokens = 0;
   // modules.json and the folders that it names; mean pooling unless there is one.
   SentenceEmbeddingConfig sentence_embedding;

@@ -39,7 +39,7 @@ class TextRanking : public Task {
     TaskPlan plan{.input = input};
     const auto add = [&](const std::string& document) {
       plan.encodings.push_back(context_.encode(input.text, document, TruncationOption::longest_first));
-      plan.inputs.push_back(model_input(plan.encodings.back()));
+      plan.inputs.push_back(context_.model_input(plan.encodings.back()));
     };
     if (input.pair) add(*input.pair);
     for (const std::string& document : input.candidates) add(document);

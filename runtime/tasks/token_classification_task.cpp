@@ -35,7 +35,7 @@ class TokenClassification : public Task {
     if (!context_.options().stride) return context_.single_plan(input, TruncationOption::longest_first);
     TaskPlan plan{.input = input};
     plan.encodings = windows(input.text);
-    for (const Encoding& encoding : plan.encodings) plan.inputs.push_back(model_input(encoding));
+    for (const Encoding& encoding : plan.encodings) plan.inputs.push_back(context_.model_input(encoding));
     return plan;
   }
 

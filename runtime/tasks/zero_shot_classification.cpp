@@ -90,7 +90,7 @@ class ZeroShotClassification : public Task {
     TaskPlan plan{.input = input};
     for (const std::string& hypothesis : hypotheses_) {
       plan.encodings.push_back(context_.encode(input.text, hypothesis, TruncationOption::only_first));
-      plan.inputs.push_back(model_input(plan.encodings.back()));
+      plan.inputs.push_back(context_.model_input(plan.encodings.back()));
     }
     return plan;
   }

@@ -84,6 +84,44 @@ MODELS = {
         True,
         ["mlm"],
     ),
+    # Distances as they are, cut at 5; one kind of term; narrow embeddings; the older spelling of a list.
+    "deberta-v2-tiny-narrow": (
+        "DebertaV2",
+        DEBERTA
+        | dict(
+            embedding_size=8,
+            type_vocab_size=3,
+            position_buckets=-1,
+            max_relative_positions=5,
+            pos_att_type="P2C",
+            norm_rel_ebd="none",
+            share_att_key=False,
+            position_biased_input=True,
+            pooler_hidden_act="tanh",
+        ),
+        True,
+        ["mlm"],
+    ),
+    "deberta-v2-tiny-c2p": (
+        "DebertaV2",
+        DEBERTA
+        | dict(
+            type_vocab_size=0,
+            position_buckets=7,
+            max_relative_positions=13,
+            pos_att_type=["c2p"],
+            conv_kernel_size=5,
+        ),
+        False,
+        [],
+    ),
+    # No terms of distances; the norm of their embeddings is stored all the same.
+    "deberta-v2-tiny-absolute": (
+        "DebertaV2",
+        BASE | dict(type_vocab_size=2, pos_att_type="none", norm_rel_ebd="layer_norm", hidden_act="relu"),
+        True,
+        [],
+    ),
     "modernbert-tiny": ("ModernBert", MODERNBERT, False, ALL),
     "modernbert-tiny-mean": (
         "ModernBert",
@@ -152,7 +190,9 @@ def make(name, head, seed):
         wanted = node_modules(model) if head == "" and index == 1 else {}
         with Capture(model, wanted) as capture, torch.no_grad():
             output = model(**call)
-        tensors |= {f"{index}/{node}": value for node, value in capture.values.items()}
+        for node, value in capture.values.items():
+            convolved = isinstance(model.get_submodule(node), torch.nn.Conv1d)  # [1, D, T]
+            tensors[f"{index}/{node}"] = value.transpose(1, 2) if convolved else value
         tensors |= {f"{index}/{key}": output[key] for key in OUTPUTS if output.get(key) is not None}
         if wanted:
             with torch.no_grad():

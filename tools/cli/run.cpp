@@ -83,8 +83,7 @@ class Writer {
 
  private:
   void write_error(std::size_t index, const InputItem& item, const Error& error) {
-    exit_code_ =
-        std::max(exit_code_, error.category() == ErrorCategory::internal ? kExitInternal : kExitData);
+    exit_code_ = std::max(exit_code_, cli::exit_code(error));
     if (json_) {
       write_json(error_json(error));
       return;

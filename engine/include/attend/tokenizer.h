@@ -84,6 +84,8 @@ class Tokenizer {
   virtual std::int32_t vocab_size() const = 0;
   virtual bool is_special(std::int32_t id) const = 0;
   virtual SpecialTokenIds special_token_ids() const { return {}; }
+  // Whether models get the type ids of an encoding, or 0 for every token.
+  virtual bool uses_type_ids() const { return true; }
   // What tokens that continue a word begin with ("##" for WordPiece); empty when nothing marks them.
   virtual std::string continuing_subword_prefix() const { return {}; }
   // The decoder of tokenizer.json alone, applied to tokens: no special tokens dropped, no spaces cleaned up.

@@ -113,57 +113,6 @@ TaskConfig config_of(const Json& json, const std::string& task) {
   return config;
 }
 
-TaskOptions options_of(const Json& json) {
-  TaskOptions options;
-  for (const auto& [name, value] : json.items()) {
-    if (name == "top_k")
-      options.top_k = value;
-    else if (name == "function_to_apply")
-      options.function_to_apply = parse_function_to_apply(value.get<std::string>());
-    else if (name == "aggregation_strategy")
-      options.aggregation_strategy = parse_aggregation_strategy(value.get<std::string>());
-    else if (name == "ignore_labels")
-      options.ignore_labels = value;
-    else if (name == "stride")
-      options.stride = value;
-    else if (name == "max_seq_len")
-      options.max_seq_len = value;
-    else if (name == "doc_stride")
-      options.doc_stride = value;
-    else if (name == "max_answer_len")
-      options.max_answer_len = value;
-    else if (name == "handle_impossible_answer")
-      options.handle_impossible_answer = value;
-    else if (name == "align_to_words")
-      options.align_to_words = value;
-    else if (name == "targets")
-      options.targets = value;
-    else if (name == "candidate_labels")
-      options.candidate_labels = value;
-    else if (name == "hypothesis_template")
-      options.hypothesis_template = value;
-    else if (name == "multi_label")
-      options.multi_label = value;
-    else if (name == "prompt")
-      options.prompt = value;
-    else if (name == "normalize_embeddings")
-      options.normalize_embeddings = value;
-    else if (name == "truncate_dim")
-      options.truncate_dim = value;
-    else
-      throw std::runtime_error("an option without a counterpart was recorded: " + name);
-  }
-  return options;
-}
-
-TaskInput input_of(const Json& json) {
-  TaskInput input;
-  input.text = json.at("text");
-  if (json.contains("pair")) input.pair = json["pair"].get<std::string>();
-  input.candidates = json.value("candidates", std::vector<std::string>{});
-  return input;
-}
-
 void add_runs(RecordedCase& item, const Json& numbers, const Json& runs) {
   for (const Json& number : numbers) {
     const Json& run = runs.at(number.get<std::size_t>());
@@ -215,6 +164,59 @@ std::string compare(const Json& found, const Json& expected, double tolerance, c
 }
 
 }  // namespace
+
+TaskOptions options_of(const Json& json) {
+  TaskOptions options;
+  for (const auto& [name, value] : json.items()) {
+    if (name == "top_k")
+      options.top_k = value;
+    else if (name == "function_to_apply")
+      options.function_to_apply = parse_function_to_apply(value.get<std::string>());
+    else if (name == "aggregation_strategy")
+      options.aggregation_strategy = parse_aggregation_strategy(value.get<std::string>());
+    else if (name == "ignore_labels")
+      options.ignore_labels = value;
+    else if (name == "stride")
+      options.stride = value;
+    else if (name == "max_seq_len")
+      options.max_seq_len = value;
+    else if (name == "doc_stride")
+      options.doc_stride = value;
+    else if (name == "max_answer_len")
+      options.max_answer_len = value;
+    else if (name == "handle_impossible_answer")
+      options.handle_impossible_answer = value;
+    else if (name == "align_to_words")
+      options.align_to_words = value;
+    else if (name == "targets")
+      options.targets = value;
+    else if (name == "candidate_labels")
+      options.candidate_labels = value;
+    else if (name == "hypothesis_template")
+      options.hypothesis_template = value;
+    else if (name == "multi_label")
+      options.multi_label = value;
+    else if (name == "prompt")
+      options.prompt = value.get<std::string>();
+    else if (name == "prompt_name")
+      options.prompt_name = value;
+    else if (name == "normalize_embeddings")
+      options.normalize_embeddings = value;
+    else if (name == "truncate_dim")
+      options.truncate_dim = value;
+    else
+      throw std::runtime_error("an option without a counterpart was recorded: " + name);
+  }
+  return options;
+}
+
+TaskInput input_of(const Json& json) {
+  TaskInput input;
+  input.text = json.at("text");
+  if (json.contains("pair")) input.pair = json["pair"].get<std::string>();
+  input.candidates = json.value("candidates", std::vector<std::string>{});
+  return input;
+}
 
 RecordedTokenizer::RecordedTokenizer(const Json& recorded) {
   for (const Json& item : recorded.at("encodings")) {

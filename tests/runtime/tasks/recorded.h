@@ -58,6 +58,11 @@ struct RecordedCase {
 // The cases of tests/goldens/tasks/NAME.json.
 std::vector<RecordedCase> recorded_cases(const std::string& name);
 
+// {"top_k": 3, ...} by the names of the pipelines' arguments; an unknown one throws.
+TaskOptions options_of(const nlohmann::json& json);
+// {"text", "pair", "candidates"}
+TaskInput input_of(const nlohmann::json& json);
+
 // Where they differ: same fields in the same order, strings and integers exact, fractions within `tolerance`.
 // Empty when they agree.
 std::string difference(const TaskValue& value, const nlohmann::json& expected, double tolerance = 1e-4);

@@ -73,6 +73,7 @@ std::vector<OptionSpec> task_options() {
       {"align-to-words", OptionKind::toggle, "", "question-answering: answers of whole words (default)"},
       {"targets", OptionKind::list, "A,B", "fill-mask: only these words"},
       {"prompt", OptionKind::value, "TEXT", "embeddings: put before every text"},
+      {"prompt-name", OptionKind::value, "NAME", "embeddings: one of the checkpoint's own prompts"},
       {"normalize-embeddings", OptionKind::toggle, "", "embeddings of length 1"},
       {"truncate-dim", OptionKind::value, "N", "embeddings: keep the first N numbers"},
       {"truncation", OptionKind::value, "T",
@@ -101,7 +102,8 @@ TaskOptions parse_task_options(const Options& options) {
   task.candidate_labels = split(options.list("candidate-labels"));
   if (const auto text = options.text("hypothesis-template")) task.hypothesis_template = *text;
   task.multi_label = toggle(options, "multi-label", task.multi_label);
-  task.prompt = options.text("prompt").value_or("");
+  task.prompt = options.text("prompt");
+  task.prompt_name = options.text("prompt-name").value_or("");
   task.normalize_embeddings = toggle(options, "normalize-embeddings", task.normalize_embeddings);
   task.truncate_dim = options.integer("truncate-dim", 1, kMax);
   return task;

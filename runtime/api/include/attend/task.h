@@ -65,7 +65,9 @@ struct TaskOptions {
   bool multi_label = false;
 
   // sentence embeddings, sentence-similarity
-  std::string prompt;  // put before every text
+  // Put before every text; unset: the prompt that prompt_name or the checkpoint names. "" for none.
+  std::optional<std::string> prompt;
+  std::string prompt_name;  // of the prompts in config_sentence_transformers.json
   bool normalize_embeddings = false;
   std::optional<std::int64_t> truncate_dim;  // keep the first numbers of every vector
 };
