@@ -116,7 +116,7 @@ const ChatTemplate& ChatTemplates::choose(bool with_tools, std::string_view name
 
 std::string ChatTemplates::render(ChatInput input, std::string_view name) const {
   for (const auto& [token, value] : special_tokens_) {
-    const auto same = [&](const auto& variable) { return variable.first == token; };
+    const auto same = [&name = token](const auto& variable) { return variable.first == name; };
     if (std::none_of(input.variables.begin(), input.variables.end(), same))
       input.variables.emplace_back(token, value);
   }

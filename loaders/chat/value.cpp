@@ -28,6 +28,14 @@ void Extent::hold(const Extent& inner) {
   if (weight > kMaxValueWeight) throw BudgetExceeded{"the template makes too large a value"};
 }
 
+TupleData::TupleData(List values, bool of_groupby) : ListData(std::move(values)), group(of_groupby) {}
+
+Value::Value(List items) : data_(std::make_shared<const ListData>(std::move(items))) {}
+
+Value Value::tuple(List items, bool group) {
+  return Value(std::make_shared<const TupleData>(std::move(items), group));
+}
+
 ListData::ListData(List values) : items(std::move(values)) {
   extent.depth = 1;
   for (const Value& value : items) extent.hold(value.extent());

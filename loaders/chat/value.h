@@ -97,7 +97,7 @@ struct TextData {
 };
 
 struct TupleData : ListData {
-  TupleData(List values, bool of_groupby) : ListData(std::move(values)), group(of_groupby) {}
+  TupleData(List values, bool of_groupby);
   bool group;  // has the attributes `grouper` and `list`
 };
 
@@ -125,7 +125,7 @@ class Value {
   Value(std::string value) : data_(std::make_shared<const TextData>(TextData{std::move(value)})) {}
   Value(std::string_view value) : Value(std::string(value)) {}
   Value(const char* value) : Value(std::string(value)) {}
-  Value(List items) : data_(std::make_shared<const ListData>(std::move(items))) {}
+  Value(List items);
   Value(std::shared_ptr<const Dict> dict) : data_(std::move(dict)) {}
   Value(Dict dict);
   Value(Range range) : data_(range) {}
@@ -135,11 +135,9 @@ class Value {
     return Value(std::make_shared<const TextData>(TextData{std::move(text), true}));
   }
   static Value undefined(std::string message) {
-    return Value(std::make_shared<const Undefined>(std::move(message)));
+    return Value(std::make_shared<const Undefined>(Undefined{std::move(message)}));
   }
-  static Value tuple(List items, bool group = false) {
-    return Value(std::make_shared<const TupleData>(std::move(items), group));
-  }
+  static Value tuple(List items, bool group = false);
   static Value generator(List items, std::string type_name = "generator");
   static Value from_json(const JsonValue& json);
 
