@@ -16,6 +16,7 @@
 #include "runtime/scheduler/active_request.h"
 #include "runtime/scheduler/batch.h"
 #include "runtime/scheduler/cache_memory.h"
+#include "runtime/scheduler/score_rows.h"
 
 namespace attend {
 namespace {
@@ -300,39 +301,12 @@ struct Scheduler::Impl {
     ++counters.preemptions;
   }
 
-  // Hands every sampled row to its request's search, rows in parallel.
   void score() {
-    struct Row {
-      ActiveRequest* active;
-      int row;
-      std::exception_ptr error;
-    };
-    std::vector<Row> rows;
-    for (ActivePtr& active : running) {
-      for (int i = 0; i < active->sampled; ++i) rows.push_back({active.get(), i, nullptr});
-    }
-    if (rows.empty()) return;
+    if (batch.sampled() == 0) return;
     const ProfiledRun profiled(options.recorder, ProfiledPass::sampler, running, profiled_samples);
-    const OutputView logits = executor.output("logits");
-    const auto count = static_cast<std::int64_t>(rows.size());
-#pragma omp parallel for schedule(dynamic, 1) if (count > 1)
-    for (std::int64_t i = 0; i < count; ++i) {
-      Row& row = rows[static_cast<std::size_t>(i)];
-      try {
-        row.active->search->score(row.row,
-                                  {logits.data + i * logits.width, static_cast<std::size_t>(logits.width)},
-                                  scratch[static_cast<std::size_t>(omp_get_thread_num())]);
-      } catch (...) {
-        row.error = std::current_exception();
-      }
-    }
-    for (const Row& row : rows) {
-      if (row.error == nullptr) continue;
-      for (ActivePtr& active : running) {
-        if (active.get() != row.active) continue;
-        active->fail(as_error(row.error));
-        active.reset();
-      }
+    for (const FailedRow& failed : score_rows(running, executor.output("logits"), scratch)) {
+      running[failed.request]->fail(as_error(failed.error));
+      running[failed.request].reset();
     }
   }
 
@@ -422,19 +396,7 @@ void Scheduler::submit(ScheduledRequest request) {
   try {
     const ModelDef& def = impl_->model->def();
     validate_request(def, active->request);
-    active->limits.prompt_length = static_cast<std::int32_t>(active->request.input_ids.size());
-    if (active->request.mode == ScheduledRequest::Mode::generate) {
-      const GenerationConfig& config = active->request.config;
-      if (impl_->has_encoder && !config.decoder_start_token_id && !config.bos_token_id) {
-        throw Error("GEN_START_MISSING", "decoder_start_token_id",
-                    "the checkpoint names neither decoder_start_token_id nor bos_token_id: there is nothing "
-                    "to start from");
-      }
-      const std::int64_t prompt =
-          impl_->has_encoder ? 1 : static_cast<std::int64_t>(active->request.input_ids.size());
-      const std::int64_t limit = impl_->has_encoder ? def.max_target_positions : def.max_positions;
-      active->limits = resolve_length_limits(config, prompt, limit > 0 ? std::optional(limit) : std::nullopt);
-    }
+    active->limits = length_limits(def, active->request);
   } catch (...) {
     active->fail(as_error(std::current_exception()));
     return;

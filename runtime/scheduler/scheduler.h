@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "engine/plan/compiled_model.h"
+#include "runtime/generation/length_limits.h"
 #include "runtime/scheduler/request.h"
 
 namespace attend {
@@ -60,5 +61,7 @@ class Scheduler {
 
 // Throws what is wrong with a request: ids out of range, too long, options out of range.
 void validate_request(const ModelDef& def, const ScheduledRequest& request);
+// How long its sequences may get; throws when they could never begin.
+LengthLimits length_limits(const ModelDef& def, const ScheduledRequest& request);
 
 }  // namespace attend

@@ -20,6 +20,21 @@ void check_ids(std::span<const std::int32_t> ids, std::int64_t limit, const char
 
 }  // namespace
 
+LengthLimits length_limits(const ModelDef& def, const ScheduledRequest& request) {
+  LengthLimits limits;
+  limits.prompt_length = static_cast<std::int32_t>(request.input_ids.size());
+  if (request.mode != ScheduledRequest::Mode::generate) return limits;
+  const bool has_encoder = def.graph("encoder") != nullptr;
+  if (has_encoder && !request.config.decoder_start_token_id && !request.config.bos_token_id) {
+    throw Error("GEN_START_MISSING", "decoder_start_token_id",
+                "the checkpoint names neither decoder_start_token_id nor bos_token_id: there is nothing to "
+                "start from");
+  }
+  const std::int64_t prompt = has_encoder ? 1 : limits.prompt_length;
+  const std::int64_t limit = has_encoder ? def.max_target_positions : def.max_positions;
+  return resolve_length_limits(request.config, prompt, limit > 0 ? std::optional(limit) : std::nullopt);
+}
+
 void validate_request(const ModelDef& def, const ScheduledRequest& request) {
   if (request.input_ids.empty()) {
     throw Error("INPUT_EMPTY", "input", "the input has no tokens; at least one is needed");
