@@ -382,6 +382,11 @@ std::vector<AttentionLayers> Model::attention_layers() const {
   return attend::attention_layers(impl_->compiled->def());
 }
 
+void Model::check_head_scales(std::span<const HeadScale> scales) const {
+  ScheduledRequest unused;
+  add_head_scales(impl_->compiled->def(), scales, {}, unused);
+}
+
 Ticket Model::submit(Request request, std::function<void(const Result&)> on_done) const {
   auto state = std::make_shared<Ticket::State>();
   state->cancelled = std::make_shared<std::atomic<bool>>(false);

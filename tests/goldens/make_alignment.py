@@ -1,4 +1,4 @@
-"""Writes tests/goldens/attention/alignment.tsv: sentences of the demo model with words that are known to match.
+"""Writes tests/goldens/alignment/en-ja.tsv: sentences of the demo, with words that are known to match.
 
 The demo grammar's lexicon says which Japanese each English word becomes. A pair counts where both occur once
 in the sentence and neither is part of a larger pair. Columns: English, Japanese, and the pairs as
@@ -29,7 +29,8 @@ def entries():
     pairs += [(row[0], row[1]) for row in lex.PRONOUNS]
     pairs += [(other, row[1]) for row in lex.PRONOUNS for other in [lex.OBJECT_PRONOUN.get(row[0])] if other]
     pairs += [(row[0], name) for row in lex.FAMILY for name in row[1:]]
-    pairs += [pair for table in (lex.PAST_TIMES, lex.FUTURE_TIMES, lex.PROGRESSIVE_TIMES) for pair in table.items()]
+    times = (lex.PAST_TIMES, lex.FUTURE_TIMES, lex.PROGRESSIVE_TIMES)
+    pairs += [pair for table in times for pair in table.items()]
     pairs += [(row[0], row[2].rstrip("いな")) for row in lex.ADJECTIVES]
     pairs += [(row[0], row[1]) for row in lex.NAMES + lex.FIRST_NAMES]
     pairs += [(form, verb_stem(row)) for row in lex.VERBS for form in row[:5]]
@@ -47,11 +48,10 @@ def matches(english, japanese, known):
     def within(a, b):
         return b[0] <= a[0] and a[1] <= b[1]
 
-    return [
-        pair
-        for pair in found
-        if not any(other != pair and any(within(pair[side], other[side]) for side in (0, 1)) for other in found)
-    ]
+    def covered(pair):
+        return any(other != pair and any(map(within, pair, other)) for other in found)
+
+    return [pair for pair in found if not covered(pair)]
 
 
 def main():
@@ -63,7 +63,9 @@ def main():
         if pairs:
             spans = " ".join(f"{a}-{b}:{c}-{d}" for (a, b), (c, d) in pairs)
             lines.append(f"{english}\t{japanese}\t{spans}\n")
-    (HERE / "attention" / "alignment.tsv").write_text("".join(lines))
+    directory = HERE / "alignment"
+    directory.mkdir(exist_ok=True)
+    (directory / "en-ja.tsv").write_text("".join(lines))
     print(f"{len(lines)} sentences, {sum(line.count(':') for line in lines)} pairs")
 
 

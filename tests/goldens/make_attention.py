@@ -123,7 +123,8 @@ def queries(name, ids, kind, layer, count, seed):
     asked = split(q(query))
     scores = asked @ split(k(states[0])).transpose(1, 2) / asked.shape[-1] ** 0.5
     weights = scores.softmax(-1)
-    tensors = {"query": query, "head_query": asked, "weights": weights, "values": weights @ split(v(states[0]))}
+    values = weights @ split(v(states[0]))
+    tensors = {"query": query, "head_query": asked, "weights": weights, "values": values}
     case = {"model": name, "input_ids": ids, "kind": kind, "layer": layer}
     return case, {key: value.contiguous() for key, value in tensors.items()}
 

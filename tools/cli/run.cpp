@@ -114,6 +114,7 @@ int run(const std::vector<std::string>& arguments) {
 
   const Model model = load_model(options, load_options(options));
   const std::string task = choose_task(options, model.info());
+  model.check_head_scales(head_scales);
   const InputParts parts(options, task);
   const GenerationConfig generation = apply_generation_options(options, model.generation());
   const bool score = options.flag("score");

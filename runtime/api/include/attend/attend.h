@@ -171,6 +171,8 @@ class Model {
   AttentionResult attention(const AttentionRequest& request) const;
   // The attention layers there are, cross-attention last.
   std::vector<AttentionLayers> attention_layers() const;
+  // Throws a usage Error that lists what there is when one of the heads is not there.
+  void check_head_scales(std::span<const HeadScale> scales) const;
   // Returns at once.
   Ticket submit(Request request, std::function<void(const Result&)> on_done = {}) const;
 
