@@ -38,6 +38,8 @@ class WeightStore {
   // Copies the bytes [first_byte, first_byte + dst.size()) of the row-major contiguous tensor, as stored.
   // Throws Error (ST_FILE_CHANGED and the like) when they cannot be read.
   virtual void read(const TensorInfo& tensor, std::uint64_t first_byte, std::span<std::byte> dst) const = 0;
+  // Whether both are known to lie in one place, as tied tensors of torch archives do.
+  virtual bool same_place(const TensorInfo&, const TensorInfo&) const { return false; }
 };
 
 }  // namespace attend

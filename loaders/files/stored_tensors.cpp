@@ -42,6 +42,13 @@ const TensorInfo* StoredTensors::find(std::string_view name) const {
   return tensor ? &tensor->info : nullptr;
 }
 
+bool StoredTensors::same_place(const TensorInfo& a, const TensorInfo& b) const {
+  const StoredTensor* left = lookup(a.name);
+  const StoredTensor* right = lookup(b.name);
+  return left != nullptr && right != nullptr && left->file == right->file && left->offset == right->offset &&
+         left->strides == right->strides;
+}
+
 std::vector<const TensorInfo*> StoredTensors::tensors() const {
   std::vector<const TensorInfo*> out;
   out.reserve(tensors_.size());

@@ -41,6 +41,7 @@ class StoredTensors final : public WeightStore {
   const TensorInfo* find(std::string_view name) const override;
   std::vector<const TensorInfo*> tensors() const override;
   void read(const TensorInfo& tensor, std::uint64_t first_byte, std::span<std::byte> dst) const override;
+  bool same_place(const TensorInfo& a, const TensorInfo& b) const override;
 
   // Free text of safetensors' `__metadata__`; empty for other formats.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }

@@ -140,7 +140,8 @@ MaskedLm masked_lm(const DebertaConfig& c) {
 
 ModelDef build_deberta_v2(const ConfigReader& config, Checkpoint& ckpt) {
   const DebertaConfig c(config);
-  const EncoderHead head = read_encoder_head(config);
+  EncoderHead head = read_encoder_head(config);
+  if (!c.legacy) head.tied = true;  // the newer head reads the embeddings themselves
   config.finish();
 
   expect_bert_spellings(ckpt, "deberta");

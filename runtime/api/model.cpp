@@ -238,8 +238,7 @@ struct Model::Impl {
 
   // Embeddings of a checkpoint that does not say how they are made are a choice of ours.
   void say_mean_pooling(const std::string& task) {
-    const bool embeds = task == "sentence-embedding" || task == "sentence-similarity";
-    if (!embeds || task_config->sentence_embedding.from_files) return;
+    if (!task.starts_with("sentence-") || task_config->sentence_embedding.from_files) return;
     std::call_once(mean_pooling_said, [] {
       logger().warn(
           "the checkpoint has no modules.json that says how sentences are embedded: the mean of the tokens' "
