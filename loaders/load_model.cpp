@@ -1,5 +1,8 @@
 #include "loaders/load_model.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "attend/error.h"
@@ -10,8 +13,32 @@
 #include "loaders/graph/graph_file.h"
 #include "loaders/models/architecture.h"
 #include "loaders/tokenizers/load_tokenizer.h"
+#include "loaders/tokenizers/tokenizer_pipeline.h"
 
 namespace attend {
+namespace {
+
+// A text must not become ids that the model has no embedding for. Added tokens may lie beyond: some
+// checkpoints name a padding token that they never use.
+void check_tokenizer(const ModelDef& def, const Tokenizer& tokenizer,
+                     const std::filesystem::path& directory) {
+  const std::int64_t rows = std::max(def.vocab_size, def.target_vocab_size);
+  if (tokenizer.vocab_size() <= rows) return;
+  const auto* pipeline = dynamic_cast<const TokenizerPipeline*>(&tokenizer);
+  const std::int64_t own = pipeline != nullptr ? pipeline->model_vocab_size() : tokenizer.vocab_size();
+  if (own > rows) {
+    throw Error(
+        "TOK_VOCAB_MISMATCH", directory.string(),
+        fmt::format("the tokenizer has ids up to {}, the model's embedding has {} rows (vocab_size): one "
+                    "of them belongs to another checkpoint",
+                    own - 1, rows));
+  }
+  logger().warn(
+      "{}: added tokens have ids up to {}, the model's embedding has {} rows: texts with them are refused",
+      directory.string(), tokenizer.vocab_size() - 1, rows);
+}
+
+}  // namespace
 
 namespace {
 
@@ -59,6 +86,7 @@ LoadedModel load_model(const std::filesystem::path& root) {
     if (auto embedding = read_sentence_embedding(root, directory)) model.def.sentence_embedding = *embedding;
   }
   model.tokenizer = load_tokenizer(directory);
+  if (model.tokenizer != nullptr) check_tokenizer(model.def, *model.tokenizer, directory);
   return model;
 }
 

@@ -45,6 +45,8 @@ class TokenizerPipeline : public Tokenizer {
   std::optional<std::int32_t> token_to_id(std::string_view token) const override;
   std::optional<std::string> id_to_token(std::int32_t id) const override;
   std::int32_t vocab_size() const override;
+  // The same without added tokens.
+  std::int32_t model_vocab_size() const { return parts_.model->vocabulary().end_id(); }
   bool is_special(std::int32_t id) const override;
   SpecialTokenIds special_token_ids() const override { return parts_.special_ids; }
   bool uses_type_ids() const override { return parts_.uses_type_ids; }

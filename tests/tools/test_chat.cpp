@@ -52,6 +52,33 @@ TEST_CASE("chat: the system message comes from an option or a command") {
   CHECK(by_option != run_attend({"chat", model, "--max-new-tokens", "8"}, "One day\n").out);
 }
 
+TEST_CASE("chat: commands end the conversation, drop the system message, or are named when mistyped") {
+  const std::string model = chat_model("chat_commands");
+  const std::vector<std::string> call{"chat", model, "--max-new-tokens", "8"};
+  const std::string plain = run_attend(call, "One day\n").out;
+  CHECK(run_attend(call, "One day\n/exit\nOne day\n").out == plain);
+  CHECK(run_attend(call, "/system Lily had a dog.\n/system\nOne day\n").out == plain);
+  const ProcessResult mistyped = run_attend(call, "/restart\nOne day\n");
+  CHECK(mistyped.exit_code == 0);
+  CHECK(mistyped.out == plain);
+  CHECK_THAT(mistyped.err, ContainsSubstring("/restart"));
+  CHECK_THAT(run_attend(call, "/help\n").err, ContainsSubstring("/exit"));
+  CHECK(run_attend(call, "/usr/bin is a directory\n").out.size() > 1);  // a message
+}
+
+TEST_CASE("chat: a history that outgrows the context is refused with both lengths, /reset helps") {
+  const std::string model = chat_model("chat_long");
+  std::string story;
+  for (int i = 0; i < 120; ++i) story += "and the dog ran and ran ";
+  const std::vector<std::string> call{"chat", model, "--max-new-tokens", "8"};
+  const ProcessResult result = run_attend(call, "One day\n" + story + "\n/reset\nOne day\n");
+  CHECK(result.exit_code == 65);
+  const std::string plain = run_attend(call, "One day\n").out;
+  CHECK(result.out == plain + plain);
+  CHECK_THAT(result.err, ContainsSubstring("512"));
+  CHECK_THAT(result.err, ContainsSubstring("/reset"));
+}
+
 TEST_CASE("chat: beams answer all at once, a bad message is an error and not the end") {
   const std::string model = chat_model("chat_beams");
   const ProcessResult beams =

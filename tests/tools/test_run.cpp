@@ -187,6 +187,29 @@ TEST_CASE(
   CHECK(run_demo({"--score", kSentence}).exit_code == 65);
 }
 
+TEST_CASE("the value of an option may be anything: a line break, a dash, nothing") {
+  const std::vector<std::string> plain = run_demo({"--max-new-tokens", "3", kSentence}).lines();
+  for (const std::string stop : {"\n", "--json", "-", "=", ","}) {
+    INFO(stop);
+    CHECK(run_demo({"--max-new-tokens", "3", "--stop", stop, kSentence}).lines() == plain);
+    CHECK(run_demo({"--max-new-tokens", "3", "--stop=" + stop, kSentence}).lines() == plain);
+  }
+  CHECK(run_demo({"--stop", "", kSentence}).exit_code == 2);
+}
+
+TEST_CASE("options that contradict each other are wrong usage, whatever the inputs") {
+  for (const std::vector<std::string>& options : {std::vector<std::string>{"--num-return-sequences", "3"},
+                                                  {"--do-sample", "--temperature", "0"},
+                                                  {"--min-new-tokens", "9", "--max-new-tokens", "3"},
+                                                  {"--eos-token-id", "64"}}) {
+    std::vector<std::string> call{"run", kLlama, "--json", "--num-beams", "1", "--input-ids", "5"};
+    call.insert(call.end(), options.begin(), options.end());
+    const ProcessResult result = run_attend(call);
+    CHECK(result.exit_code == 2);
+    CHECK(result.json_lines().at(0).contains("error"));
+  }
+}
+
 TEST_CASE("option --top-logprobs lists the likeliest tokens of every step") {
   const json line = run_attend({"run", kLlama, "--json", "--input-ids", "13,57", "--max-new-tokens", "4",
                                 "--top-logprobs", "2", "--logprobs"})

@@ -33,7 +33,7 @@ Options make_options() {
   Options options(
       "chat MODEL",
       "A conversation: one message a line, the answer streams. /system TEXT sets the system message,\n"
-      "/reset begins anew, /help tells the commands, Ctrl-D ends. Ctrl-C stops the answer.",
+      "/reset begins anew, /help tells the commands, /exit or Ctrl-D ends. Ctrl-C stops the answer.",
       {"attend chat llama-3-instruct",
        "attend chat llama-3-instruct --system \"Answer in one line.\" --temperature 0.7 --do-sample",
        "echo \"What is a relative clause?\" | attend chat llama-3-instruct"});
@@ -136,10 +136,17 @@ class Conversation {
     Request request;
     request.input.ids = model_.tokenizer()->encode(render_chat(directory_, chat), encode).ids;
     request.generation = generation_;
+    const auto prompt = static_cast<std::int64_t>(request.input.ids->size());
+    const std::int64_t context = model_.info().max_input_tokens;
+    if (context > 0 && prompt >= context) {
+      throw Error(
+          "CHAT_TOO_LONG", "conversation",
+          fmt::format("with this message it has {} tokens, and the model takes {} with the answer: say "
+                      "less, or begin anew with /reset",
+                      prompt, context));
+    }
     if (!limited_) {
-      const auto prompt = static_cast<std::int64_t>(request.input.ids->size());
-      const std::int64_t context = model_.info().max_input_tokens;
-      const std::int64_t room = context > 0 ? std::max<std::int64_t>(context - prompt, 1) : kAnswerTokens;
+      const std::int64_t room = context > 0 ? context - prompt : kAnswerTokens;
       request.generation->max_new_tokens = static_cast<std::int32_t>(std::min(room, kAnswerTokens));
     }
     return request;
@@ -153,22 +160,30 @@ class Conversation {
   nlohmann::ordered_json messages_ = nlohmann::ordered_json::array();
 };
 
-// Answers a line that begins with a slash; false when it is no command.
-bool run_command(const std::string& line, Conversation& conversation) {
-  constexpr std::string_view kSystem = "/system ";
-  if (line == "/reset") {
+enum class Line : std::uint8_t { message, command, end };
+
+// Answers a line that is a command. A word after a slash that is none of them is a mistyped one; what only
+// looks like one (a path, a regular expression) is a message.
+Line run_command(const std::string& line, Conversation& conversation) {
+  const std::size_t end = std::min(line.find(' '), line.size());
+  const std::string command = line.substr(0, end);
+  if (command == "/exit" || command == "/quit") return Line::end;
+  if (command == "/reset") {
     conversation.reset();
-  } else if (line.starts_with(kSystem)) {
-    conversation.set_system(line.substr(kSystem.size()));
-  } else if (line == "/help") {
+  } else if (command == "/system") {
+    conversation.set_system(line.substr(std::min(end + 1, line.size())));
+  } else if (command == "/help") {
     std::fputs(
-        "/system TEXT  sets the system message and begins anew\n/reset        begins anew\nCtrl-C stops the "
-        "answer, Ctrl-D ends.\n",
+        "/system TEXT  sets the system message and begins anew; without TEXT there is none\n"
+        "/reset        begins anew\n/exit         ends, as Ctrl-D does\nCtrl-C stops the answer.\n",
         stderr);
+  } else if (command.size() > 1 && command.front() == '/' &&
+             std::ranges::all_of(command.substr(1), [](char c) { return c >= 'a' && c <= 'z'; })) {
+    print_error(usage_error("CHAT_COMMAND", command, "no such command; /help tells those there are"));
   } else {
-    return false;
+    return Line::message;
   }
-  return true;
+  return Line::command;
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -198,7 +213,9 @@ int run(const std::vector<std::string>& arguments) {
     if (terminal) std::fputs("> ", stderr);
     const std::optional<std::string> line = lines.next();
     if (!line) break;
-    if (line->empty() || run_command(*line, conversation)) continue;
+    const Line kind = line->empty() ? Line::command : run_command(*line, conversation);
+    if (kind == Line::end) break;
+    if (kind == Line::command) continue;
     try {
       conversation.say(*line);
     } catch (const nlohmann::json::exception&) {
@@ -209,7 +226,7 @@ int run(const std::vector<std::string>& arguments) {
       print_error(error);
     }
   }
-  if (terminal) std::fputs("\n", stderr);
+  if (terminal) std::fputs("\n", stderr);  // after Ctrl-D
   return code;
 }
 

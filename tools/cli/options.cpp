@@ -62,10 +62,15 @@ const OptionSpec* Options::find(const std::string& name) const {
   return nullptr;
 }
 
-// The arguments as cxxopts wants them: every option joined with its value, positional ones after "--".
+// The arguments as cxxopts wants them: every option before its value (joined with "=", a value with a line
+// break would not be taken), positional ones after "--".
 std::vector<std::string> Options::checked(const std::vector<std::string>& arguments) const {
   std::vector<std::string> options;
   std::vector<std::string> positional;
+  const auto add = [&](const std::string& name, const std::string& value) {
+    options.push_back("--" + name);
+    options.push_back(value);
+  };
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& word = arguments[i];
     if (word == "--") {
@@ -97,15 +102,15 @@ std::vector<std::string> Options::checked(const std::vector<std::string>& argume
       if (has_value) throw usage_error("OPTION_VALUE", "--" + name, "this option takes no value");
       options.push_back("--" + name);
     } else if (has_value) {
-      options.push_back(word);
+      add(name, word.substr(equals + 1));
     } else if (spec->kind == OptionKind::toggle) {
       const bool given = !last && (arguments[i + 1] == "true" || arguments[i + 1] == "false");
-      options.push_back("--" + name + "=" + (given ? arguments[++i] : "true"));
+      add(name, given ? arguments[++i] : "true");
     } else if (last) {
       throw usage_error("OPTION_VALUE", "--" + name,
                         "this option needs a value: --" + name + " " + spec->value_name);
     } else {
-      options.push_back("--" + name + "=" + arguments[++i]);
+      add(name, arguments[++i]);
     }
   }
   options.emplace_back("--");

@@ -1,5 +1,6 @@
 // Tokenizers that must be refused by name: rows T01 to T08 of the table of malformed model directories.
 #include <catch2/catch_test_macros.hpp>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "attend/error.h"
+#include "loaders/load_model.h"
 #include "loaders/tokenizers/tokenizer_json.h"
 #include "tests/support/temporary_directory.h"
 
@@ -111,6 +113,37 @@ TEST_CASE("T02: ids out of range, and ids given twice") {
   json gaps = valid_tokenizer();
   gaps["model"]["vocab"]["ab"] = 1000;
   CHECK(load_text(gaps.dump())->vocab_size() == 1001);
+}
+
+TEST_CASE("T02: a tokenizer with ids that the model has no embedding for") {
+  const std::filesystem::path golden =
+      std::filesystem::path(ATTEND_SOURCE_DIR) / "tests" / "goldens" / "llama-tiny";  // 64 rows
+  const auto kind_with = [&](const json& tokenizer) -> std::string {
+    const TemporaryDirectory directory;
+    for (const char* file : {"config.json", "model.safetensors"})
+      std::filesystem::create_symlink(golden / file, directory / file);
+    directory.write("tokenizer.json", tokenizer.dump());
+    try {
+      CHECK(attend::load_model(directory.path()).tokenizer != nullptr);
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return "";
+  };
+  json tokenizer = valid_tokenizer();
+  tokenizer["model"]["vocab"]["c"] = 63;
+  CHECK(kind_with(tokenizer).empty());
+  tokenizer["model"]["vocab"]["c"] = 64;
+  CHECK(kind_with(tokenizer) == "TOK_VOCAB_MISMATCH");
+  tokenizer["model"]["vocab"]["c"] = 63;
+  tokenizer["added_tokens"] = {{{"id", 64},
+                                {"content", "<pad>"},
+                                {"single_word", false},
+                                {"lstrip", false},
+                                {"rstrip", false},
+                                {"normalized", false},
+                                {"special", true}}};
+  CHECK(kind_with(tokenizer).empty());  // a warning
 }
 
 TEST_CASE("T03: merges that are no pairs, or not in the vocabulary, or too many") {
