@@ -56,11 +56,13 @@ constexpr std::string_view kStrip = R"(, {"type": "Strip", "content": " ", "star
 
 bool is_llama_class(const std::filesystem::path& directory, const TokenizerConfig& config,
                     const JsonValue& tokenizer_json) {
-  if (!is_file(directory / "config.json")) return false;
+  const auto is_class = [](std::string_view name) {
+    return name == "LlamaTokenizer" || name == "LlamaTokenizerFast";
+  };
+  const std::string& name = config.tokenizer_class;
+  if (!is_file(directory / "config.json") || (!name.empty() && !is_class(name))) return false;
   const JsonDocument model_config = read_json_file(directory / "config.json", config_json_limits());
-  std::string name = config.tokenizer_class;
-  if (name.empty()) name = text_of(model_config.root(), "tokenizer_class");
-  if (name != "LlamaTokenizer" && name != "LlamaTokenizerFast") return false;
+  if (!is_class(name) && !is_class(text_of(model_config.root(), "tokenizer_class"))) return false;
   const std::string type = text_of(model_config.root(), "model_type");
   if (std::find(kOtherClass.begin(), kOtherClass.end(), type) != kOtherClass.end()) return false;
   const JsonValue* model = tokenizer_json.find("model");
