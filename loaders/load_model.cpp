@@ -38,10 +38,6 @@ void check_tokenizer(const ModelDef& def, const Tokenizer& tokenizer,
       directory.string(), tokenizer.vocab_size() - 1, rows);
 }
 
-}  // namespace
-
-namespace {
-
 // A model that brings its own graph.
 LoadedModel load_graph_model(const std::filesystem::path& directory) {
   LoadedModel model;
