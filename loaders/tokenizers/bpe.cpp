@@ -194,7 +194,10 @@ void Bpe::merge_all(std::vector<Symbol>& symbols) const {
   const auto later = [](const Candidate& a, const Candidate& b) {
     return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
   };
+  // Pairs of the word itself, sorted once and read in order; those that merges make wait in a heap.
+  thread_local std::vector<Candidate> first;
   thread_local std::vector<Candidate> queue;
+  first.clear();
   queue.clear();
   const auto candidate = [&](std::int32_t left, std::int32_t right) -> std::optional<Candidate> {
     const MergeRule* rule =
@@ -207,19 +210,22 @@ void Bpe::merge_all(std::vector<Symbol>& symbols) const {
     symbols[static_cast<std::size_t>(i)].previous = i - 1;
     symbols[static_cast<std::size_t>(i)].next = i + 1 < count ? i + 1 : -1;
     if (i + 1 < count)
-      if (const auto found = candidate(i, i + 1)) queue.push_back(*found);
+      if (const auto found = candidate(i, i + 1)) first.push_back(*found);
   }
-  std::make_heap(queue.begin(), queue.end(), later);
+  std::sort(first.begin(), first.end(), [&](const Candidate& a, const Candidate& b) { return later(b, a); });
   const auto push = [&](std::int32_t left, std::int32_t right) {
     if (const auto found = candidate(left, right)) {
       queue.push_back(*found);
       std::push_heap(queue.begin(), queue.end(), later);
     }
   };
-  while (!queue.empty()) {
-    std::pop_heap(queue.begin(), queue.end(), later);
-    const Candidate top = queue.back();
-    queue.pop_back();
+  for (auto next = first.cbegin(); next != first.cend() || !queue.empty();) {
+    const bool new_pair = next == first.cend() || (!queue.empty() && later(*next, queue.front()));
+    const Candidate top = new_pair ? queue.front() : *next++;
+    if (new_pair) {
+      std::pop_heap(queue.begin(), queue.end(), later);
+      queue.pop_back();
+    }
     Symbol& left = symbols[top.position];
     if (left.length == 0 || left.next < 0) continue;
     Symbol& right = symbols[static_cast<std::size_t>(left.next)];
