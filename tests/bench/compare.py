@@ -69,9 +69,8 @@ class Peer:
 class LlamaBench:
     """llama.cpp's own benchmark: prompt (pp) or generation (tg), tokens per second."""
 
-    name = "llama.cpp"
-
     def __init__(self, model, option, count):
+        self.name = "llama.cpp " + model.removesuffix(".gguf").removeprefix("llama-")
         self.model, self.option, self.count = model, option, count
         self.binary = os.environ.get("LLAMA_BENCH") or shutil.which("llama-bench")
 
