@@ -19,12 +19,12 @@ constexpr std::size_t kHugePage = std::size_t{1} << 21;
 std::shared_ptr<std::byte[]> allocate_aligned(std::size_t bytes) {
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   const bool huge = bytes >= kHugePage;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(huge ? kHugePage : kAlignment, rounded));
-  if (memory == nullptr) throw std::bad_alloc();
+  void* memory = nullptr;
+  if (posix_memalign(&memory, huge ? kHugePage : kAlignment, rounded) != 0) throw std::bad_alloc();
   // Weights are read from end to end at every token: with 4 KiB pages, address translation takes part of the
   // bandwidth. Only whole pages, so that no memory is wasted; advice that is not taken does no harm.
   if (huge) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-  return {memory, [](std::byte* p) { std::free(p); }};
+  return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
 }
 
 }  // namespace
