@@ -29,9 +29,10 @@ fail() {
   exit 1
 }
 
+fuzz=no
 for argument in "$@"; do
   case $argument in
-    --fuzz) packages+=("${fuzz_packages[@]}") ;;
+    --fuzz) fuzz=yes && packages+=("${fuzz_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
     -h | --help)
       sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
@@ -229,6 +230,19 @@ install_onednn() {
   fi
 }
 
+# The sanitizers' and libFuzzer's runtime is a package of its own, named after Clang's version.
+install_clang_runtime() {
+  local runtime
+  runtime=libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev
+  [ -n "$(installed_version "$runtime")" ] && return
+  missing=("$runtime")
+  apt_update
+  if [ -n "$(candidate_version "$runtime")" ]; then
+    say "installing $runtime"
+    apt_install "$runtime"
+  fi
+}
+
 check_tools() {
   local tool version
   for tool in cmake ninja c++; do
@@ -243,6 +257,7 @@ check_tools() {
 if have_apt; then
   install_packages
   install_catch2
+  [ "$fuzz" = no ] || install_clang_runtime
 fi
 check_tools
 install_onednn
