@@ -10,12 +10,14 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <tuple>
 #include <utility>
 
 #include "attend/error.h"
 #include "attend/tensor.h"
 #include "engine/kernels/quantize.h"
+#include "engine/onednn/few_rows_product.h"
 #include "engine/onednn/packed_weights.h"
 #include "engine/onednn/primitive.h"
 
@@ -23,9 +25,12 @@ namespace attend {
 namespace {
 
 // oneDNN's AVX2 inner product cuts sums over more than 512 inputs in another way from about 88 rows on, and
-// the bits change with it. Longer batches run as several of at most this many rows: same bits, same speed.
+// from 17 on where there are fewer outputs than keep all threads busy; the bits change with it. Longer
+// batches run as several of at most this many rows: same bits, same speed.
 constexpr std::int64_t kExactInputs = 512;
 constexpr std::int64_t kExactRows = 64;
+constexpr std::int64_t kExactRowsOfFewOutputs = 16;
+constexpr std::int64_t kBusyOutputs = 48;  // for each thread
 
 // Magnitudes of quantised activations. Without VNNI instructions the products of pairs are added in 16 bits,
 // which holds 2 * 127 * 127 and not 2 * 255 * 127.
@@ -95,7 +100,11 @@ struct DenseLibrary::Impl {
   struct Entry {
     DenseSpec spec;
     ProductPrimitive product;
+    int layout_of;
+    FewRowsOrder few_rows;
   };
+  void learn_few_rows(int spec, const BlockedWeights& weights, const DenseLibrary& library);
+
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   std::vector<Entry> entries;
 };
@@ -109,9 +118,10 @@ int DenseLibrary::add(const DenseSpec& spec, int layout_of) {
     if (entries[i].spec == spec) return static_cast<int>(i);
   }
   entries.push_back(rethrow_as_error(spec, [&] {
-    if (layout_of < 0) return Impl::Entry{spec, choose_product(impl_->engine, spec)};
+    if (layout_of < 0) return Impl::Entry{spec, choose_product(impl_->engine, spec), layout_of, {}};
     const ProductPrimitive& base = entries[static_cast<std::size_t>(layout_of)].product;
-    return Impl::Entry{spec, make_product(impl_->engine, spec, kLayoutRows, base.flavour, &base.weights)};
+    return Impl::Entry{
+        spec, make_product(impl_->engine, spec, kLayoutRows, base.flavour, &base.weights), layout_of, {}};
   }));
   return static_cast<int>(entries.size()) - 1;
 }
@@ -119,8 +129,35 @@ int DenseLibrary::add(const DenseSpec& spec, int layout_of) {
 std::shared_ptr<const PackedWeights> DenseLibrary::pack(int spec, const RowSource& source) {
   const Impl::Entry& entry = impl_->entries[static_cast<std::size_t>(spec)];
   return rethrow_as_error(entry.spec, [&] {
-    return std::make_shared<const BlockedWeights>(impl_->engine, entry.product, entry.spec, source);
+    auto weights = std::make_shared<const BlockedWeights>(impl_->engine, entry.product, entry.spec, source);
+    for (std::size_t i = 0; i < impl_->entries.size(); ++i) {
+      const int id = static_cast<int>(i);
+      if (id == spec || impl_->entries[i].layout_of == spec) impl_->learn_few_rows(id, *weights, *this);
+    }
+    return weights;
   });
+}
+
+// Runs one row on the primitive and asks which order of sums gives its bits.
+void DenseLibrary::Impl::learn_few_rows(int id, const BlockedWeights& weights, const DenseLibrary& library) {
+  Entry& entry = entries[static_cast<std::size_t>(id)];
+  const DenseSpec& spec = entry.spec;
+  if (entry.few_rows.known || spec.weights == DType::i8) return;
+  std::minstd_rand random(1);
+  const auto floats = [&](std::int64_t count) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (float& value : values) value = static_cast<float>(random() % 20001) / 10000.0F - 1.0F;
+    return values;
+  };
+  std::vector<float> x = floats(spec.in);
+  const std::vector<float> bias = floats(spec.out), other = floats(spec.out), dst = floats(spec.out);
+  std::vector<float> expected = dst;
+  DenseExecutor(library).run(id, weights, bias.data(), 1, x.data(), expected.data(), other.data());
+  std::vector<std::uint16_t> narrow(x.size());
+  round_to_bf16(x.data(), spec.in, narrow.data());
+  const void* source = spec.weights == DType::bf16 ? static_cast<const void*>(narrow.data()) : x.data();
+  entry.few_rows =
+      find_few_rows_order(engine, spec, weights.matrix(), bias.data(), source, dst, other.data(), expected);
 }
 
 const std::string& DenseLibrary::implementation(int spec) const {
@@ -166,12 +203,13 @@ struct DenseExecutor::Impl {
   const DenseLibrary::Impl* library;
   dnnl::stream stream;
   std::vector<std::map<std::int64_t, Prepared>> prepared;  // per spec, by bucket
+  std::vector<std::unique_ptr<FewRowsProduct>> few_rows;   // per spec
   Buffer scratchpad, narrow, row_scales, sums;
 
   explicit Impl(const DenseLibrary::Impl* lib)
-      : library(lib), stream(lib->engine), prepared(lib->entries.size()) {}
+      : library(lib), stream(lib->engine), prepared(lib->entries.size()), few_rows(lib->entries.size()) {}
 
-  void run(int spec, const BlockedWeights& weights, const float* bias, std::int64_t rows, const float* src,
+  void run(int id, const BlockedWeights& weights, const float* bias, std::int64_t rows, const float* src,
            float* dst, const float* other);
   void run_integer(const DenseLibrary::Impl::Entry& entry, Prepared& product, const BlockedWeights& weights,
                    const float* bias, std::int64_t rows, const float* src, float* dst, const float* other);
@@ -179,6 +217,9 @@ struct DenseExecutor::Impl {
                const float* other);
   Prepared& get(int spec_id, std::int64_t rows);
   std::int64_t rows_at_once(int spec, std::int64_t rows) const;
+  bool few(int spec, std::int64_t rows) const {
+    return rows <= kFewRows && library->entries[static_cast<std::size_t>(spec)].few_rows.chunk != 0;
+  }
 };
 
 DenseExecutor::DenseExecutor(const DenseLibrary& library)
@@ -196,26 +237,30 @@ void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bia
 }
 
 const std::string& DenseExecutor::implementation(int spec, std::int64_t rows) const {
-  static const std::string kNone = "none";
+  static const std::string kNone = "none", kFew = "attend:few_rows";
+  if (impl_->few(spec, rows)) return kFew;
   const auto& buckets = impl_->prepared[static_cast<std::size_t>(spec)];
   const auto found = buckets.find(bucket_rows(impl_->rows_at_once(spec, rows)));
   return found == buckets.end() ? kNone : found->second.implementation;
 }
 
 std::int64_t DenseExecutor::Impl::rows_at_once(int spec, std::int64_t rows) const {
-  const auto& [s, product] = library->entries[static_cast<std::size_t>(spec)];
-  const bool cut =
-      product.flavour == Flavour::inner_product && s.in > kExactInputs && s.weights == DType::f32;
-  return cut ? std::min(kExactRows, rows) : std::max<std::int64_t>(rows, 1);
+  const DenseLibrary::Impl::Entry& entry = library->entries[static_cast<std::size_t>(spec)];
+  const bool cut = entry.product.flavour == Flavour::inner_product && entry.spec.in > kExactInputs &&
+                   entry.spec.weights == DType::f32;
+  if (!cut) return std::max<std::int64_t>(rows, 1);
+  const bool busy = entry.spec.out >= kBusyOutputs * omp_get_max_threads();
+  return std::min(busy ? kExactRows : kExactRowsOfFewOutputs, rows);
 }
 
 DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_t rows) {
   auto& buckets = prepared[static_cast<std::size_t>(spec_id)];
   const auto found = buckets.find(rows);
   if (found != buckets.end()) return found->second;
-  const auto& [spec, chosen] = library->entries[static_cast<std::size_t>(spec_id)];
-  return rethrow_as_error(spec, [&, &s = spec, &c = chosen]() -> Prepared& {
-    const ProductPrimitive p = make_product(library->engine, s, rows, c.flavour, &c.weights);
+  const DenseLibrary::Impl::Entry& entry = library->entries[static_cast<std::size_t>(spec_id)];
+  return rethrow_as_error(entry.spec, [&]() -> Prepared& {
+    const ProductPrimitive p =
+        make_product(library->engine, entry.spec, rows, entry.product.flavour, &entry.product.weights);
     const auto memory = [&](const dnnl::memory::desc& desc) {
       return dnnl::memory(desc, library->engine, nullptr);
     };
@@ -226,22 +271,28 @@ DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_
   });
 }
 
-void DenseExecutor::Impl::run(int spec, const BlockedWeights& weights, const float* bias, std::int64_t rows,
+void DenseExecutor::Impl::run(int id, const BlockedWeights& weights, const float* bias, std::int64_t rows,
                               const float* src, float* dst, const float* other) {
-  const DenseLibrary::Impl::Entry& entry = library->entries[static_cast<std::size_t>(spec)];
-  Prepared& product = get(spec, bucket_rows(rows));
-  if (entry.spec.weights == DType::i8) {
-    run_integer(entry, product, weights, bias, rows, src, dst, other);
+  const DenseLibrary::Impl::Entry& entry = library->entries[static_cast<std::size_t>(id)];
+  const DenseSpec& spec = entry.spec;
+  Prepared* product = few(id, rows) ? nullptr : &get(id, bucket_rows(rows));
+  if (spec.weights == DType::i8) return run_integer(entry, *product, weights, bias, rows, src, dst, other);
+  const void* source = src;
+  if (spec.weights == DType::bf16) {
+    std::byte* rounded = narrow.at_least(static_cast<std::size_t>(bucket_rows(rows) * spec.in) * 2);
+    round_to_bf16(src, rows * spec.in, reinterpret_cast<std::uint16_t*>(rounded));
+    source = rounded;
+  }
+  if (product == nullptr) {
+    auto& kernel = few_rows[static_cast<std::size_t>(id)];
+    if (kernel == nullptr)
+      kernel = std::make_unique<FewRowsProduct>(library->engine, spec, entry.few_rows.chunk);
+    kernel->run(weights.matrix(), bias, rows, source, dst, other);
     return;
   }
-  product.source.set_data_handle(const_cast<float*>(src));
-  if (entry.spec.weights == DType::bf16) {
-    std::byte* rounded = narrow.at_least(product.source.get_desc().get_size());
-    round_to_bf16(src, rows * entry.spec.in, reinterpret_cast<std::uint16_t*>(rounded));
-    product.source.set_data_handle(rounded);
-  }
-  product.destination.set_data_handle(dst);
-  execute(entry.spec, product, weights, bias, other);
+  product->source.set_data_handle(const_cast<void*>(source));
+  product->destination.set_data_handle(dst);
+  execute(spec, *product, weights, bias, other);
 }
 
 void DenseExecutor::Impl::run_integer(const DenseLibrary::Impl::Entry& entry, Prepared& product,
@@ -249,16 +300,11 @@ void DenseExecutor::Impl::run_integer(const DenseLibrary::Impl::Entry& entry, Pr
                                       const float* src, float* dst, const float* other) {
   const DenseSpec& spec = entry.spec;
   const int levels = source_levels(entry.product.implementation);
-  auto* quantized = reinterpret_cast<std::uint8_t*>(narrow.at_least(product.source.get_desc().get_size()));
+  auto* quantized =
+      reinterpret_cast<std::uint8_t*>(narrow.at_least(static_cast<std::size_t>(bucket_rows(rows) * spec.in)));
   auto* scales =
       reinterpret_cast<float*>(row_scales.at_least(static_cast<std::size_t>(rows) * sizeof(float)));
   quantize_rows(src, rows, spec.in, levels, quantized, scales);
-  // The sums take the destination's place, unless what is there is still needed.
-  void* integers = dst;
-  if (spec.combine == DenseSpec::add) integers = sums.at_least(product.destination.get_desc().get_size());
-  product.source.set_data_handle(quantized);
-  product.destination.set_data_handle(integers);
-  execute(spec, product, weights, nullptr, nullptr);
   const Dequantization how{.row_scales = scales,
                            .weight_scales = weights.scales(),
                            .weight_sums = weights.sums(),
@@ -267,6 +313,12 @@ void DenseExecutor::Impl::run_integer(const DenseLibrary::Impl::Entry& entry, Pr
                            .act = spec.act,
                            .combine = spec.combine,
                            .other = other};
+  // The sums take the destination's place, unless what is there is still needed.
+  void* integers = dst;
+  if (spec.combine == DenseSpec::add) integers = sums.at_least(product.destination.get_desc().get_size());
+  product.source.set_data_handle(quantized);
+  product.destination.set_data_handle(integers);
+  execute(spec, product, weights, nullptr, nullptr);
   dequantize_rows(integers, rows, spec.out, how, dst);
 }
 

@@ -33,6 +33,7 @@ BlockedWeights::BlockedWeights(const dnnl::engine& engine, const ProductPrimitiv
   }
   fill(engine, source);
   make_offsets();
+  describe();
 }
 
 void BlockedWeights::gather_row(std::int64_t row, float scale, float* dst) const {
@@ -57,6 +58,24 @@ void BlockedWeights::gather_row(std::int64_t row, float scale, float* dst) const
 
 std::size_t BlockedWeights::size_bytes() const {
   return buffer_.size_bytes() + scales_.size() * sizeof(float) + sums_.size() * sizeof(std::int32_t);
+}
+
+void BlockedWeights::describe() {
+  const Desc desc = memory_.get_desc();
+  const auto blocks = desc.get_inner_blks();
+  const auto dims = desc.get_inner_idxs();
+  const auto strides = desc.get_strides();
+  const int out = row_dim();
+  const int in = 1 - out;
+  const auto group = static_cast<std::int64_t>(sizeof(float) / attend::size_bytes(dtype_));
+  matrix_ = {.data = buffer_.bytes(), .in = in_, .out = out_, .dtype = dtype_};
+  const bool grouped =
+      group == 1 ? dims.size() == 2 : dims.size() == 3 && dims[2] == in && blocks[2] == group;
+  if (!grouped || dims[0] != in || dims[1] != out) return;
+  if (strides[static_cast<std::size_t>(in)] != blocks[0] * blocks[1] * group) return;
+  matrix_.block_outputs = blocks[1];
+  matrix_.block_bytes =
+      strides[static_cast<std::size_t>(out)] * static_cast<std::int64_t>(attend::size_bytes(dtype_));
 }
 
 std::int64_t BlockedWeights::block(int dim) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attend/tensor.h"
+#include "engine/kernels/few_rows.h"
 #include "engine/onednn/primitive.h"
 
 namespace attend {
@@ -19,6 +20,8 @@ class BlockedWeights final : public PackedWeights {
   void gather_row(std::int64_t row, float scale, float* dst) const override;
   std::size_t size_bytes() const override;
   const dnnl::memory& memory() const { return memory_; }
+  // For the kernel of few rows; without blocks when the layout is none that it could know.
+  const PackedMatrix& matrix() const { return matrix_; }
   // Of 8-bit weights, per output: what to multiply with, and the sum of the quantised weights.
   const float* scales() const { return scales_.data(); }
   const std::int32_t* sums() const { return sums_.data(); }
@@ -31,6 +34,7 @@ class BlockedWeights final : public PackedWeights {
   void fill(const dnnl::engine& engine, const RowSource& source);
   std::int64_t offset_of(int dim, std::int64_t index) const;
   void make_offsets();
+  void describe();
 
   std::int64_t in_;
   std::int64_t out_;
@@ -38,6 +42,7 @@ class BlockedWeights final : public PackedWeights {
   bool transposed_;
   Tensor buffer_;
   dnnl::memory memory_;
+  PackedMatrix matrix_;
   std::vector<std::int64_t> column_offsets_;
   std::vector<float> scales_;
   std::vector<std::int32_t> sums_;

@@ -8,20 +8,13 @@ using DataType = dnnl::memory::data_type;
 using Tag = dnnl::memory::format_tag;
 
 dnnl::post_ops make_post_ops(const DenseSpec& spec, const Desc& dst) {
-  using dnnl::algorithm;
   dnnl::post_ops ops;
-  switch (spec.act) {
-    case Act::none: break;
-    case Act::relu: ops.append_eltwise(algorithm::eltwise_relu, 0.0F, 0.0F); break;
-    case Act::gelu: ops.append_eltwise(algorithm::eltwise_gelu_erf, 0.0F, 0.0F); break;
-    case Act::gelu_tanh: ops.append_eltwise(algorithm::eltwise_gelu_tanh, 0.0F, 0.0F); break;
-    case Act::silu: ops.append_eltwise(algorithm::eltwise_swish, 1.0F, 0.0F); break;
-    case Act::quick_gelu: ops.append_eltwise(algorithm::eltwise_swish, 1.702F, 0.0F); break;
-    case Act::tanh: ops.append_eltwise(algorithm::eltwise_tanh, 0.0F, 0.0F); break;
-    case Act::sigmoid: ops.append_eltwise(algorithm::eltwise_logistic, 0.0F, 0.0F); break;
+  if (spec.act != Act::none) {
+    const auto [algorithm, alpha] = onednn_activation(spec.act);
+    ops.append_eltwise(algorithm, alpha, 0.0F);
   }
   if (spec.combine == DenseSpec::add) ops.append_sum(1.0F);
-  if (spec.combine == DenseSpec::multiply) ops.append_binary(algorithm::binary_mul, dst);
+  if (spec.combine == DenseSpec::multiply) ops.append_binary(dnnl::algorithm::binary_mul, dst);
   return ops;
 }
 
@@ -30,6 +23,21 @@ DataType source_type(DType weights) {
 }
 
 }  // namespace
+
+std::pair<dnnl::algorithm, float> onednn_activation(Act act) {
+  using dnnl::algorithm;
+  switch (act) {
+    case Act::none: break;
+    case Act::relu: return {algorithm::eltwise_relu, 0.0F};
+    case Act::gelu: return {algorithm::eltwise_gelu_erf, 0.0F};
+    case Act::gelu_tanh: return {algorithm::eltwise_gelu_tanh, 0.0F};
+    case Act::silu: return {algorithm::eltwise_swish, 1.0F};
+    case Act::quick_gelu: return {algorithm::eltwise_swish, 1.702F};
+    case Act::tanh: return {algorithm::eltwise_tanh, 0.0F};
+    case Act::sigmoid: return {algorithm::eltwise_logistic, 0.0F};
+  }
+  return {algorithm::undef, 0.0F};
+}
 
 dnnl::memory::data_type onednn_type(DType dtype) {
   switch (dtype) {

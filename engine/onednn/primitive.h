@@ -34,6 +34,9 @@ ProductPrimitive make_product(const dnnl::engine& engine, const DenseSpec& spec,
 // The flavour that this machine does best, with the layout that serves every number of rows.
 ProductPrimitive choose_product(const dnnl::engine& engine, const DenseSpec& spec);
 
+// oneDNN's algorithm for an activation, other than none, and its alpha.
+std::pair<dnnl::algorithm, float> onednn_activation(Act act);
+
 // oneDNN's type for a weight element.
 dnnl::memory::data_type onednn_type(DType dtype);
 

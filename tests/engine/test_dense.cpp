@@ -139,6 +139,23 @@ TEST_CASE("a row's bits depend on neither its batch, its place nor the threads",
   }
 }
 
+TEST_CASE("a row's bits do not depend on its batch, whatever follows the product", "[dense]") {
+  const auto act = GENERATE(Act::none, Act::relu, Act::gelu, Act::gelu_tanh, Act::silu, Act::quick_gelu,
+                            Act::tanh, Act::sigmoid);
+  const auto combine = GENERATE(DenseSpec::none, DenseSpec::add, DenseSpec::multiply);
+  const auto weights = GENERATE(DType::f32, DType::bf16, DType::i8);
+  const auto [in, out] = GENERATE(std::pair{64, 192}, std::pair{768, 100}, std::pair{1100, 70});
+  DenseLibrary probe;
+  if (!has_precision(probe, weights)) SKIP("oneDNN has no such product on this processor");
+  Product product({.in = in, .out = out, .bias = true, .act = act, .combine = combine, .weights = weights});
+  const std::vector<float> all = product.run(20);
+  for (const std::int64_t rows : {1, 2, 3, 4, 7}) {
+    const std::vector<float> part = product.run(rows, 20 - rows);
+    INFO("rows " << rows << ", " << product.library.implementation(product.id));
+    CHECK(std::memcmp(part.data(), all.data() + (20 - rows) * out, part.size() * sizeof(float)) == 0);
+  }
+}
+
 TEST_CASE("rows gathered from packed weights are the rows that were packed", "[dense]") {
   const auto [in, out] = GENERATE(std::pair{32, 96}, std::pair{512, 1000}, std::pair{33, 50});
   const auto weights = GENERATE(DType::f32, DType::bf16, DType::i8);
