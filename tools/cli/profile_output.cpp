@@ -13,7 +13,7 @@
 namespace attend::cli {
 namespace {
 
-constexpr std::size_t kNameColumns = 25;
+constexpr std::size_t kNameColumns = 24;
 constexpr std::size_t kMostRequests = 20;  // of the table; --json has all
 // A step whose data comes out of the caches beats the memory's bandwidth.
 constexpr double kBeyondPeak = 1.1;
