@@ -61,6 +61,7 @@ void pad_encoding(Encoding& encoding, std::size_t length, const Padding& padding
   if (encoding.ids.size() >= length) return;
   const std::size_t count = length - encoding.ids.size();
   const bool has_text = encoding.tokens.size() == encoding.ids.size();
+  const bool has_words = encoding.word_ids.size() == encoding.ids.size();
   pad_member(encoding.ids, count, padding.id, padding.side);
   pad_member(encoding.type_ids, count, padding.type_id, padding.side);
   pad_member(encoding.sequence_ids, count, -1, padding.side);
@@ -69,7 +70,7 @@ void pad_encoding(Encoding& encoding, std::size_t length, const Padding& padding
   if (!has_text) return;
   pad_member(encoding.tokens, count, padding.token, padding.side);
   pad_member(encoding.offsets, count, {0, 0}, padding.side);
-  if (!encoding.word_ids.empty()) pad_member(encoding.word_ids, count, -1, padding.side);
+  if (has_words) pad_member(encoding.word_ids, count, -1, padding.side);
 }
 
 }  // namespace

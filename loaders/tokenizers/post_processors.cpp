@@ -47,11 +47,13 @@ bool is_ids_only(const Encoding& encoding) {
   return encoding.tokens.size() != encoding.ids.size();
 }
 
-// Puts special tokens around the encoding and each of its windows.
+// Puts special tokens around the encoding and each of its windows. What an earlier processor added counts as
+// text then, as in the reference.
 void surround(Encoding& encoding, const SpecialToken* before, const SpecialToken& after,
               std::int32_t type_id) {
   const auto apply = [&](Encoding& window) {
     const bool ids_only = is_ids_only(window);
+    std::fill(window.special_tokens_mask.begin(), window.special_tokens_mask.end(), 0);
     Encoding out;
     if (before != nullptr) out = special_encoding(before->id, before->token, type_id, ids_only);
     append_encoding(out, window);

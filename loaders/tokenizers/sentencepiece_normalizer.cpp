@@ -56,6 +56,8 @@ void CharsMap::check_values(const std::string& where) const {
   const std::size_t last_nul = replacements_.find_last_of('\0');
   std::vector<bool> seen(units_.size(), false);
   std::vector<std::uint32_t> open{offset(units_[0])};
+  if (open[0] >= units_.size())
+    fail(where, fmt::format("unit 0 points to {}, the trie has {} units", open[0], units_.size()));
   while (!open.empty()) {
     const std::uint32_t state = open.back();
     open.pop_back();
@@ -64,9 +66,8 @@ void CharsMap::check_values(const std::string& where) const {
       if (position >= units_.size() || label(units_[position]) != byte) continue;
       const std::uint32_t next = position ^ offset(units_[position]);
       if (next >= units_.size()) {
-        if (has_leaf(units_[position]))
-          fail(where, fmt::format("unit {} points outside of the trie", position));
-        continue;
+        fail(where,
+             fmt::format("unit {} points to {}, the trie has {} units", position, next, units_.size()));
       }
       if (has_leaf(units_[position]) && (last_nul == std::string::npos || value(units_[next]) > last_nul)) {
         fail(where, fmt::format("a replacement at {} is declared, the replacements have {} bytes",

@@ -190,6 +190,13 @@ def cases():
     t["decoder"] = {"type": "CTC", "pad_token": "[UNK]", "word_delimiter_token": "e", "cleanup": True}
     yield "words", t
 
+    t = wordlevel(pre_tokenizers.Whitespace())
+    t["post_processor"] = sequence("processors", template("[CLS]", "[SEP]", t["model"]["vocab"]),
+                                   {"type": "BertProcessing", "sep": ["the", t["model"]["vocab"]["the"]], "cls": ["[UNK]", 0]})
+    t["padding"] = {"strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0,
+                    "pad_token": "[UNK]"}
+    yield "surrounded-twice", t
+
     chars = bpe(pre_tokenizers.WhitespaceSplit(), 300, continuing_subword_prefix="##", unk_token="[UNK]")
     chars["decoder"] = {"type": "WordPiece", "prefix": "##", "cleanup": False}
     steps = {
@@ -220,6 +227,8 @@ def rows(tokenizer):
         row = {"text": text, "pair": pair, "add_special_tokens": special}
         e = tokenizer.encode(text, pair, add_special_tokens=special)
         row.update(encoding(e))
+        if sum(p in tokenizer.to_str() for p in ("TemplateProcessing", "BertProcessing")) == 2:
+            del row["sequence_ids"]  # the reference counts the tokens of the inner one as the text's
         row["skip_special_tokens"] = i % 2 == 0
         row["decoded"] = tokenizer.decode(e.ids, skip_special_tokens=i % 2 == 0)
         yield row

@@ -206,6 +206,9 @@ TEST_CASE("T06: precompiled tables") {
   CHECK(table("AAAAAA==") == "TOK_CHARSMAP");      // a trie of no bytes
   CHECK(table("/////wAAAAA=") == "TOK_CHARSMAP");  // a trie of 4 GiB
   CHECK(table("BAAAAAABAAD/") == "TOK_CHARSMAP");  // replacements that are not UTF-8
+  // Units that lead outside of the trie: the root, and one without a replacement of its own.
+  CHECK(table("BAAAAAAAQAA=") == "TOK_CHARSMAP");
+  CHECK(table("CAAAAAAAAAABAEAA") == "TOK_CHARSMAP");
 }
 
 TEST_CASE("T07: parameters that contradict each other") {

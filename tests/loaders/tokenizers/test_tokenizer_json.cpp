@@ -135,6 +135,15 @@ TEST_CASE("A batch is padded to its longest text") {
   }
 }
 
+TEST_CASE("Padding is no word, also where there are no others") {
+  const auto tokenizer = attend::load_tokenizer(golden_folder() / "surrounded-twice");
+  EncodeOptions options;
+  options.add_special_tokens = false;
+  Encoding encoding = encode_as_stored(*tokenizer, "", options);
+  CHECK(encoding.ids.size() == 8);
+  CHECK(encoding.word_ids == std::vector<std::int32_t>(8, -1));
+}
+
 TEST_CASE("vocab.json and merges.txt give the same tokens as tokenizer.json") {
   const auto folder = shared_folder() / "tokenizers" / "bytebpe-gpt2";
   ATTEND_SKIP_WITHOUT(folder);
