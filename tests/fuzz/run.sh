@@ -20,9 +20,10 @@ collect() { # TARGET NAME...: files of these names
   shift
   mkdir -p $seeds/"$target" $build/corpus/"$target"
   for name in "$@"; do
-    find $seeds/all tests/goldens tools/demo -name "$name" -type f -size -64k 2>/dev/null | while read -r file; do
-      cp "$file" $seeds/"$target"/"$(echo "$file" | tr / _)"
-    done
+    find $seeds/all tests/goldens tools/demo ../shared/chat_templates -name "$name" -type f -size -64k 2>/dev/null |
+      while read -r file; do
+        cp "$file" $seeds/"$target"/"$(echo "$file" | tr / _)"
+      done
   done
 }
 collect fuzz_safetensors '*.safetensors'
@@ -32,12 +33,24 @@ collect fuzz_sentencepiece '*.spm' '*.model'
 collect fuzz_graph 'graph.json'
 collect fuzz_tokenizer_load 'tokenizer.json'
 collect fuzz_tokenizer_encode 'vocab.txt' 'merges.txt'
+collect fuzz_chat_template 'chat_template.jinja' 'template.jinja'
+
+# Words of the seeds, so that mutations put keys and tags together that are hard to find by chance.
+dictionary() { # TARGET PATTERN
+  grep -raohE "$2" $seeds/"$1" | sort -u | head -n 2000 |
+    sed 's/[\\"]/\\&/g; s/.*/"&"/' >$build/"$1".dict
+}
 
 status=0
 for target in ${*:-fuzz_safetensors fuzz_config fuzz_torch_archive fuzz_sentencepiece fuzz_tokenizer_load \
-  fuzz_tokenizer_encode fuzz_graph}; do
+  fuzz_tokenizer_encode fuzz_chat_template fuzz_graph}; do
   echo "== $target, $seconds s"
-  $build/"$target" -max_total_time="$seconds" -max_len=16384 -timeout=60 -rss_limit_mb=1024 -print_final_stats=1 \
-    -verbosity=0 -print_funcs=0 -artifact_prefix=$build/"$target"- $build/corpus/"$target" $seeds/"$target" || status=1
+  case $target in
+    fuzz_chat_template) dictionary $target '[A-Za-z_]{2,24}|[{}%#|=~!<>-]{1,3}' ;;
+    *) dictionary $target '"[A-Za-z_.]{1,32}"' ;;
+  esac
+  $build/"$target" -max_total_time="$seconds" -dict=$build/"$target".dict -max_len=16384 -timeout=60 -rss_limit_mb=1024 \
+    -print_final_stats=1 -verbosity=0 -print_funcs=0 -artifact_prefix=$build/"$target"- \
+    $build/corpus/"$target" $seeds/"$target" || status=1
 done
 exit $status
