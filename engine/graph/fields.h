@@ -41,6 +41,7 @@ constexpr Field<Owner, T> optional(const char* name, T Owner::*member, double mi
 // Bounds that keep every product of two sizes far from overflowing.
 inline constexpr double kMostRows = 1 << 28;
 inline constexpr double kMostWidth = 1 << 24;
+inline constexpr double kLeastEps = 1e-30;  // zero would divide a row of zeros by zero
 inline constexpr double kAnyReal = -std::numeric_limits<float>::max();
 
 // Fields<T>::list is a tuple of Field; Names<E>::list the names of an enumeration's values, in their order.
@@ -88,8 +89,9 @@ struct Fields<Sinusoid> {
 };
 template <>
 struct Fields<Norm> {
-  static constexpr auto list = std::tuple{required("kind", &Norm::kind), required("eps", &Norm::eps, 0, 1),
-                                          optional("weight_offset", &Norm::weight_offset, kAnyReal)};
+  static constexpr auto list =
+      std::tuple{required("kind", &Norm::kind), required("eps", &Norm::eps, kLeastEps, 1),
+                 optional("weight_offset", &Norm::weight_offset, kAnyReal)};
 };
 template <>
 struct Fields<Linear> {
@@ -118,7 +120,7 @@ template <>
 struct Fields<Disentangled> {
   static constexpr auto list =
       std::tuple{required("span", &Disentangled::span, 1, 1 << 20),
-                 optional("norm_eps", &Disentangled::norm_eps, 0, 1),
+                 optional("norm_eps", &Disentangled::norm_eps, kLeastEps, 1),
                  optional("buckets", &Disentangled::buckets, 0, 1 << 20),
                  optional("max_distance", &Disentangled::max_distance, 0, kMostRows),
                  optional("content_to_position", &Disentangled::content_to_position),

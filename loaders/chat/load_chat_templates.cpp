@@ -53,7 +53,8 @@ void add_json(Templates& templates, const JsonValue& value, const std::string& w
 }
 
 void add_directory(Templates& templates, const std::filesystem::path& directory) {
-  if (!std::filesystem::is_directory(directory)) return;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(directory, ignored)) return;
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     if (entry.path().extension() == ".jinja") files.push_back(entry.path());
@@ -66,7 +67,7 @@ void add_directory(Templates& templates, const std::filesystem::path& directory)
 
 std::optional<ChatTemplates> load_chat_templates(const std::filesystem::path& directory) {
   Templates templates;
-  if (const auto path = directory / "chat_template.jinja"; std::filesystem::is_regular_file(path)) {
+  if (const auto path = directory / "chat_template.jinja"; is_there(path)) {
     add_file(templates, "default", path);
   }
   add_directory(templates, directory / "additional_chat_templates");
@@ -75,8 +76,7 @@ std::optional<ChatTemplates> load_chat_templates(const std::filesystem::path& di
       templates.empty() && value != nullptr && !value->is_null()) {
     add_json(templates, *value, (directory / "tokenizer_config.json").string() + ": chat_template");
   }
-  if (const auto path = directory / "chat_template.json";
-      templates.empty() && std::filesystem::is_regular_file(path)) {
+  if (const auto path = directory / "chat_template.json"; templates.empty() && is_there(path)) {
     const JsonDocument json = read_json_file(path, config_json_limits());
     if (const JsonValue* value = json->find("chat_template"))
       add_json(templates, *value, path.string() + ": chat_template");

@@ -9,6 +9,10 @@
 
 namespace attend {
 
+// Whether anything has this name. A link that leads nowhere or a pipe counts: it is for File to refuse by
+// name, not to be passed over as if the directory came without.
+bool is_there(const std::filesystem::path& path);
+
 // An open regular file. All functions are const and may be called from several threads at once.
 class File {
  public:

@@ -18,6 +18,7 @@ FileKind file_kind(std::string_view head) {
   if (start != std::string_view::npos) {
     std::string tag(head.substr(start, 14));
     std::transform(tag.begin(), tag.end(), tag.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (tag.starts_with("{\"") || tag.starts_with("[{")) return FileKind::json;
     if (tag.starts_with("<!doctype html") || tag.starts_with("<html")) return FileKind::html;
   }
   return FileKind::unknown;
@@ -32,6 +33,7 @@ std::string describe(FileKind kind) {
              "repository";
     case FileKind::html:
       return "an HTML page: the download saved an error or login page; download the file again";
+    case FileKind::json: return "JSON text: the download may have saved an error message; look at it";
     case FileKind::zip:
       return "a ZIP archive (torch checkpoints are one: such a file is named pytorch_model.bin)";
     case FileKind::gzip: return "a gzip archive; unpack it";
@@ -44,7 +46,7 @@ std::string describe(FileKind kind) {
 }
 
 bool is_foreign_to_json(FileKind kind) {
-  return kind != FileKind::unknown;
+  return kind != FileKind::unknown && kind != FileKind::json;
 }
 
 }  // namespace attend

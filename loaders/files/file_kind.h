@@ -7,7 +7,18 @@
 
 namespace attend {
 
-enum class FileKind : std::uint8_t { unknown, empty, git_lfs_pointer, html, zip, gzip, pickle, gguf, hdf5 };
+enum class FileKind : std::uint8_t {
+  unknown,
+  empty,
+  git_lfs_pointer,
+  html,
+  zip,
+  gzip,
+  pickle,
+  gguf,
+  hdf5,
+  json
+};
 
 // 512 bytes are enough.
 FileKind file_kind(std::string_view head);

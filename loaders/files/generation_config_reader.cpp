@@ -187,6 +187,14 @@ void SettingsReader::refuse_unsupported(const GenerationConfig& config) const {
   refuse_when_set("max_time", "a limit of time");
 }
 
+// The ids of config.json where generation_config.json has its own: not used, but ids that no vocabulary has
+// tell of a config that belongs to another checkpoint.
+void check_token_ids(const ConfigReader& config, std::int64_t vocab) {
+  for (const char* key : {"decoder_start_token_id", "bos_token_id", "pad_token_id", "forced_bos_token_id"})
+    config.optional_token_id(key, vocab);
+  for (const char* key : {"eos_token_id", "forced_eos_token_id"}) config.optional_token_ids(key, vocab);
+}
+
 // transformers checks these together as well.
 void check_combination(const GenerationConfig& config, const ConfigReader& source) {
   if (config.num_return_sequences <= 1) return;
@@ -212,6 +220,7 @@ GenerationConfig read_generation_config(const std::filesystem::path& directory, 
     const ConfigReader settings = ConfigReader::from_file(file);
     SettingsReader(settings, vocab).read(out);
     check_combination(out, settings);
+    check_token_ids(config, vocab);
     config.add_issues(settings.issues());
     settings.log_warnings();
     return out;

@@ -14,6 +14,7 @@
 #include "attend/error.h"
 #include "engine/model/checkpoint.h"
 #include "engine/plan/weight_loader.h"
+#include "loaders/files/file.h"
 #include "loaders/files/json_field.h"
 #include "loaders/files/weights.h"
 
@@ -203,7 +204,7 @@ LayerNormModule read_layer_norm(const fs::path& folder, std::int64_t width) {
 void read_transformer(const fs::path& folder, SentenceEmbeddingConfig& out) {
   for (const char* kind : {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"}) {
     const fs::path path = folder / fmt::format("sentence_{}_config.json", kind);
-    if (!fs::exists(path)) continue;
+    if (!is_there(path)) continue;
     const JsonFile file(path);
     const JsonField& config = file.root;
     out.max_seq_length = static_cast<std::int32_t>(
@@ -220,7 +221,7 @@ void read_transformer(const fs::path& folder, SentenceEmbeddingConfig& out) {
 }
 
 void read_settings(const fs::path& path, SentenceEmbeddingConfig& out) {
-  if (!fs::exists(path)) return;
+  if (!is_there(path)) return;
   const JsonFile file(path);
   const JsonField& config = file.root;
   const std::string type = config.string_or("model_type", "SentenceTransformer");
@@ -250,14 +251,14 @@ void read_settings(const fs::path& path, SentenceEmbeddingConfig& out) {
 }  // namespace
 
 fs::path transformer_folder(const fs::path& directory) {
-  if (fs::exists(directory / "config.json") || !fs::exists(directory / "modules.json")) return {};
+  if (is_there(directory / "config.json") || !is_there(directory / "modules.json")) return {};
   const JsonFile file(directory / "modules.json");
   return read_modules(file.root).front().folder;
 }
 
 std::optional<SentenceEmbeddingConfig> read_sentence_embedding(const fs::path& root,
                                                                const fs::path& transformer) {
-  if (!fs::exists(root / "modules.json")) return std::nullopt;
+  if (!is_there(root / "modules.json")) return std::nullopt;
   const JsonFile file(root / "modules.json");
   SentenceEmbeddingConfig config;
   config.from_files = true;
@@ -278,8 +279,7 @@ std::optional<SentenceEmbeddingConfig> read_sentence_embedding(const fs::path& r
     } else if (name == "LayerNorm") {
       config.modules.emplace_back(read_layer_norm(folder, width));
     } else if (name == "Normalize") {
-      if (fs::exists(folder / "config.json"))
-        expect_sentence_embedding(JsonFile(folder / "config.json").root);
+      if (is_there(folder / "config.json")) expect_sentence_embedding(JsonFile(folder / "config.json").root);
       config.modules.emplace_back(NormalizeModule{});
     } else if (name != "Dropout") {
       file.root.at(i)["type"].refuse(

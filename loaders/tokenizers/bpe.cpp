@@ -88,6 +88,7 @@ std::vector<Bpe::Merge> read_merges_text(std::string_view text, const std::strin
 Bpe::Bpe(const ComponentReader& component) : Bpe(component, read_options(component)) {}
 
 Bpe::Bpe(const ComponentReader& component, Options options) : options_(std::move(options)) {
+  read_options(component);
   vocabulary_ = read_vocabulary(component.object("vocab"), component.where() + ".vocab");
   build(read_merges(component.array("merges"), component.where() + ".merges"), component.where());
 }

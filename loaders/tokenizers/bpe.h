@@ -23,7 +23,7 @@ class Bpe : public TokenModel {
   using Merge = std::pair<std::string_view, std::string_view>;
 
   explicit Bpe(const ComponentReader& component);
-  // With these options in place of the component's.
+  // With these options in place of the component's, which have to be right all the same.
   Bpe(const ComponentReader& component, Options options);
   Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, Options options, const std::string& where);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "loaders/files/file.h"
 #include "loaders/files/json.h"
 
 namespace attend {
@@ -41,7 +42,7 @@ constexpr auto kClasses = std::to_array<ClassTokens>({
 
 std::string model_type(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "config.json";
-  if (!std::filesystem::is_regular_file(path)) return {};
+  if (!is_there(path)) return {};
   const JsonDocument model = read_json_file(path, config_json_limits());
   const JsonValue* type = model->find("model_type");
   const auto text = type == nullptr ? std::nullopt : type->to_string();

@@ -116,6 +116,14 @@ std::vector<ComponentReader> ComponentReader::children(std::string_view key) con
   return readers;
 }
 
+void ComponentReader::add_name(std::vector<std::string>& names) const {
+  constexpr std::size_t kMost = 1000;
+  if (names.size() == kMost)
+    throw Error("TOK_LIMIT", where_,
+                fmt::format("more than {} components; at most as many are taken", kMost));
+  names.emplace_back(type_);
+}
+
 ComponentReader::Pattern ComponentReader::pattern() const {
   const JsonValue& value = object("pattern");
   if (value.size() == 1) {

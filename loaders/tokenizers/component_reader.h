@@ -51,6 +51,10 @@ class ComponentReader {
   };
   Pattern pattern() const;
 
+  // Appends the type to `names`, those of all components so far; TOK_LIMIT when there are more than any
+  // tokenizer needs.
+  void add_name(std::vector<std::string>& names) const;
+
   Error param_error(std::string_view key, std::string message) const;
   // A type that is not known; `role` says what it was to be.
   Error unknown_type(std::string_view role) const;

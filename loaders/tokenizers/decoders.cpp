@@ -1,5 +1,7 @@
 #include "loaders/tokenizers/decoders.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -12,6 +14,7 @@ namespace attend {
 namespace {
 
 constexpr std::uint64_t kMaxStrip = 65536;
+constexpr std::size_t kMaxTokenBytes = 4U << 20U;  // of one token, whatever replacements make of it
 
 // Replaces every occurrence, from the left; an empty `from` is found around every character.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
@@ -244,6 +247,12 @@ class ReplaceDecoder : public Decoder {
           out += content_;
         else
           out.append(token, span.begin, span.end - span.begin);
+        if (out.size() > std::max(kMaxTokenBytes, token.size()))
+          throw Error(
+              "TOK_LIMIT", "decoder",
+              fmt::format("a token of {} bytes would become more than {}: the tokenizer's replacements "
+                          "are too long",
+                          token.size(), kMaxTokenBytes));
       }
       token = std::move(out);
     }
@@ -276,7 +285,7 @@ std::unique_ptr<Decoder> make_word_piece_decoder(std::string_view prefix, bool c
 
 std::unique_ptr<Decoder> make_decoder(const ComponentReader& component, std::vector<std::string>& names) {
   const std::string_view type = component.type();
-  names.emplace_back(type);
+  component.add_name(names);
   if (type == "Sequence") {
     component.expect_fields({"decoders"});
     std::vector<std::unique_ptr<Decoder>> parts;

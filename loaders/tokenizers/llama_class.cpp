@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "loaders/files/file.h"
 #include "loaders/tokenizers/bpe.h"
 
 namespace attend {
@@ -17,11 +18,6 @@ namespace {
 // Model types for which transformers knows that files name the class wrongly, or takes another one.
 constexpr std::array<std::string_view, 8> kOtherClass{"mistral", "mistral3", "ministral", "mixtral",
                                                       "phi3",    "phimoe",   "qwen2",     "modernbert"};
-
-bool is_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored);
-}
 
 std::string text_of(const JsonValue& json, std::string_view key) {
   const JsonValue* value = json.find(key);
@@ -60,7 +56,7 @@ bool is_llama_class(const std::filesystem::path& directory, const TokenizerConfi
     return name == "LlamaTokenizer" || name == "LlamaTokenizerFast";
   };
   const std::string& name = config.tokenizer_class;
-  if (!is_file(directory / "config.json") || (!name.empty() && !is_class(name))) return false;
+  if (!is_there(directory / "config.json") || (!name.empty() && !is_class(name))) return false;
   const JsonDocument model_config = read_json_file(directory / "config.json", config_json_limits());
   if (!is_class(name) && !is_class(text_of(model_config.root(), "tokenizer_class"))) return false;
   const std::string type = text_of(model_config.root(), "model_type");
@@ -94,6 +90,7 @@ TokenizerParts make_llama_parts(const ComponentReader& model, const TokenizerCon
   const JsonDocument decoder = parse_json(
       fmt::format(R"({{"type": "Sequence", "decoders": [{}{}]}})", kDecoders, prefix_space ? kStrip : ""),
       tokenizer_json_limits(), "LlamaTokenizer");
+  if (!model.type().empty() && model.type() != "BPE") throw model.unknown_type("model of a LlamaTokenizer");
   TokenizerParts parts;
   parts.pre_tokenizer = make_pre_tokenizer({metaspace.root(), "LlamaTokenizer: pre_tokenizer"}, parts.names);
   parts.model = std::make_unique<Bpe>(model, Bpe::Options{.unk_token = {},

@@ -1,7 +1,10 @@
 #include "loaders/tokenizers/normalized_string.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
+#include "attend/error.h"
 #include "loaders/tokenizers/unicode.h"
 
 namespace attend {
@@ -25,6 +28,16 @@ constexpr std::array<std::int16_t, 324> make_byte_level_inverse() {
   return table;
 }
 constexpr std::array<std::int16_t, 324> kByteLevelInverse = make_byte_level_inverse();
+
+// Files may ask for replacements of replacements that grow without end; real ones add a few characters.
+void check_growth(std::size_t original_bytes, std::size_t bytes) {
+  constexpr std::size_t kFree = 4U << 20U, kTimes = 64;
+  if (bytes <= kFree + kTimes * original_bytes) return;
+  throw Error("TOK_LIMIT", "normalizer",
+              fmt::format("{} bytes of text would become {}; at most {} times as many and {} MiB are made: "
+                          "the tokenizer's replacements are too long",
+                          original_bytes, bytes, kTimes, kFree >> 20U));
+}
 
 }  // namespace
 
@@ -117,6 +130,7 @@ void NormalizedString::strip(bool left, bool right) {
 
 void NormalizedString::prepend(std::string_view prefix) {
   if (text_.empty()) return;
+  check_growth(original_end_ - original_begin_, text_.size() + prefix.size());
   const CodePoint next = decode_utf8(text_, 0);
   transform_range(
       {0, next.length},
@@ -129,6 +143,11 @@ void NormalizedString::prepend(std::string_view prefix) {
 
 void NormalizedString::replace(std::span<const MatchSpan> spans, std::string_view content) {
   if (std::none_of(spans.begin(), spans.end(), [](const MatchSpan& span) { return span.matched; })) return;
+  std::size_t bytes = text_.size();
+  for (const MatchSpan& span : spans) {
+    if (span.matched) bytes += content.size() - (span.end - span.begin);
+  }
+  check_growth(original_end_ - original_begin_, bytes);
   new_text_.clear();
   new_alignments_.clear();
   for (const MatchSpan& span : spans) {

@@ -60,6 +60,7 @@ class NormalizedString {
   void lowercase();
   void strip(bool left, bool right);
   // Puts `prefix` before the first character, from whose place it then comes. Nothing happens to empty text.
+  // This and replace() throw TOK_LIMIT where the text would become many times the original.
   void prepend(std::string_view prefix);
   // Replaces every matched span; spans cover the text.
   void replace(std::span<const MatchSpan> spans, std::string_view content);

@@ -184,7 +184,7 @@ std::unique_ptr<Normalizer> make_bert_normalizer(const BertNormalizerOptions& op
 std::unique_ptr<Normalizer> make_normalizer(const ComponentReader& component,
                                             std::vector<std::string>& names) {
   const std::string_view type = component.type();
-  names.emplace_back(type);
+  component.add_name(names);
   if (auto simple = make_simple(type)) {
     component.expect_fields({});
     return simple;

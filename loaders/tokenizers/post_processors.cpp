@@ -211,6 +211,10 @@ SpecialTokens read_special_tokens(const ComponentReader& component) {
 
 TemplateProcessing::Template read_template(const ComponentReader& component, std::string_view key, bool pair,
                                            const SpecialTokens& special) {
+  constexpr std::size_t kMostPieces = 1000;
+  if (component.array(key).size() > kMostPieces)
+    throw Error("TOK_LIMIT", fmt::format("{}.{}", component.where(), key),
+                fmt::format("{} pieces; at most {} are taken", component.array(key).size(), kMostPieces));
   TemplateProcessing::Template out;
   for (const ComponentReader& piece : component.children(key)) {
     piece.expect_fields({"Sequence", "SpecialToken"});
@@ -274,7 +278,7 @@ std::unique_ptr<PostProcessor> make_bos_eos_processing(const SpecialToken* bos, 
 std::unique_ptr<PostProcessor> make_post_processor(const ComponentReader& component,
                                                    std::vector<std::string>& names) {
   const std::string_view type = component.type();
-  names.emplace_back(type);
+  component.add_name(names);
   if (type == "TemplateProcessing") return make_template(component);
   if (type == "Sequence") {
     component.expect_fields({"processors"});

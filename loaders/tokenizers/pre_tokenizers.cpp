@@ -299,7 +299,7 @@ std::unique_ptr<PreTokenizer> make_byte_level_pre_tokenizer(bool add_prefix_spac
 std::unique_ptr<PreTokenizer> make_pre_tokenizer(const ComponentReader& component,
                                                  std::vector<std::string>& names) {
   const std::string_view type = component.type();
-  names.emplace_back(type);
+  component.add_name(names);
   if (type == "Sequence") return make_sequence(component, names);
   if (auto with_fields = make_with_fields(component)) return with_fields;
   std::unique_ptr<PreTokenizer> simple;

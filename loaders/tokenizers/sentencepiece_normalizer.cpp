@@ -9,6 +9,7 @@
 namespace attend {
 namespace {
 
+constexpr std::size_t kMaxReplacementBytes = 1024;         // NFKC's longest has 33
 constexpr std::string_view kSpaceSymbol = "\xE2\x96\x81";  // U+2581
 
 // Fields of a unit of the double array.
@@ -54,6 +55,8 @@ CharsMap::CharsMap(std::string_view blob, const std::string& where) {
 void CharsMap::check_values(const std::string& where) const {
   // Replacements end at a NUL; everything before the last one is safe to read.
   const std::size_t last_nul = replacements_.find_last_of('\0');
+  if (offset(units_[0]) >= units_.size())
+    fail(where, fmt::format("its first unit points to unit {} of {}", offset(units_[0]), units_.size()));
   std::vector<bool> seen(units_.size(), false);
   std::vector<std::uint32_t> open{offset(units_[0])};
   if (open[0] >= units_.size())
@@ -76,6 +79,11 @@ void CharsMap::check_values(const std::string& where) const {
       if (has_leaf(units_[position]) &&
           (static_cast<unsigned char>(replacements_[value(units_[next])]) & 0xC0U) == 0x80U) {
         fail(where, fmt::format("the replacement at {} begins inside a character", value(units_[next])));
+      }
+      if (has_leaf(units_[position]) &&
+          replacements_.find('\0', value(units_[next])) - value(units_[next]) > kMaxReplacementBytes) {
+        fail(where, fmt::format("the replacement at {} is longer than {} bytes", value(units_[next]),
+                                kMaxReplacementBytes));
       }
       if (!seen[next]) {
         seen[next] = true;

@@ -88,7 +88,7 @@ std::optional<Family> find_family(const std::array<FamilyName, size>& names, std
 Family choose_family(const std::filesystem::path& directory, const TokenizerConfig& config) {
   std::string model_type;
   std::string name = config.tokenizer_class;
-  if (const auto path = directory / "config.json"; std::filesystem::is_regular_file(path)) {
+  if (const auto path = directory / "config.json"; is_there(path)) {
     const JsonDocument model = read_json_file(path, config_json_limits());
     model_type = text_of(*model, "model_type");
     if (name.empty()) name = text_of(*model, "tokenizer_class");
@@ -436,7 +436,7 @@ class Conversion {
 
 std::filesystem::path model_file(const std::filesystem::path& directory) {
   for (const char* name : kModelFiles) {
-    if (std::filesystem::is_regular_file(directory / name)) return directory / name;
+    if (is_there(directory / name)) return directory / name;
   }
   return {};
 }

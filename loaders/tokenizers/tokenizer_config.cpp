@@ -9,6 +9,7 @@
 #include <set>
 
 #include "attend/error.h"
+#include "loaders/files/file.h"
 #include "loaders/files/message_text.h"
 
 namespace attend {
@@ -222,7 +223,7 @@ std::vector<std::string> TokenizerConfig::all_special_tokens() const {
 
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
   TokenizerConfig config;
-  const auto present = [&](const char* name) { return std::filesystem::is_regular_file(directory / name); };
+  const auto present = [&](const char* name) { return is_there(directory / name); };
   if (present("tokenizer_config.json")) {
     const std::filesystem::path path = directory / "tokenizer_config.json";
     config.json = read_json_file(path, tokenizer_json_limits("CFG_JSON"));

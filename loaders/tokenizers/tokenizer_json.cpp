@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attend/error.h"
+#include "loaders/files/file.h"
 #include "loaders/files/json.h"
 #include "loaders/tokenizers/class_defaults.h"
 #include "loaders/tokenizers/component_reader.h"
@@ -64,8 +65,10 @@ Padding read_padding(const ComponentReader& component) {
   return padding;
 }
 
-std::vector<std::pair<std::int32_t, AddedToken>> read_added_tokens(const ComponentReader& root) {
-  std::vector<std::pair<std::int32_t, AddedToken>> tokens;
+using FileTokens = std::vector<std::pair<std::int32_t, AddedToken>>;
+
+FileTokens read_added_tokens(const ComponentReader& root) {
+  FileTokens tokens;
   if (!root.has("added_tokens")) return tokens;
   std::vector<std::pair<std::uint64_t, std::string>> ids;
   for (const ComponentReader& entry : root.children("added_tokens")) {
@@ -94,16 +97,31 @@ std::vector<std::pair<std::int32_t, AddedToken>> read_added_tokens(const Compone
   return tokens;
 }
 
-// The components from the text to the tokens.
-void read_own_parts(const ComponentReader& root, const std::string& where, TokenizerParts& parts) {
+// What happens to the text before the model sees it.
+void read_text_parts(const ComponentReader& root, const std::string& where, TokenizerParts& parts) {
   const auto component = [&](std::string_view key) {
     return ComponentReader(root.object(key), fmt::format("{}: {}", where, key));
   };
   if (root.has("normalizer")) parts.normalizer = make_normalizer(component("normalizer"), parts.names);
   if (root.has("pre_tokenizer"))
     parts.pre_tokenizer = make_pre_tokenizer(component("pre_tokenizer"), parts.names);
-  parts.model = make_token_model(component("model"));
-  parts.names.emplace_back(parts.model->type());
+}
+
+void add_file_tokens(const FileTokens& tokens, const Vocabulary& vocabulary, const std::string& where,
+                     TokenizerParts& parts) {
+  std::vector<AddedToken> added;
+  for (const auto& [id, token] : tokens) added.push_back(token);
+  parts.added.add(added, vocabulary, parts.normalizer.get(), where + ": added_tokens");
+}
+
+// LlamaTokenizer has its own in place of these. What is unknown or wrong in them is refused all the same: the
+// file may be meant for something else.
+void check_unused_parts(const ComponentReader& root, const std::string& where, const FileTokens& tokens,
+                        const Vocabulary& vocabulary) {
+  TokenizerParts unused;
+  read_text_parts(root, where, unused);
+  if (root.has("decoder")) make_decoder({root.object("decoder"), where + ": decoder"}, unused.names);
+  add_file_tokens(tokens, vocabulary, where, unused);
 }
 
 // `llama`: the config of a directory whose class is LlamaTokenizer; it gets what the class adds to it.
@@ -121,12 +139,13 @@ TokenizerParts read_parts(const JsonValue& json, const std::string& where, Token
   const auto file_tokens = read_added_tokens(root);
   if (llama != nullptr) {
     parts = make_llama_parts(component("model"), *llama);
+    check_unused_parts(root, where, file_tokens, parts.model->vocabulary());
     complete_llama_config(file_tokens, *llama);
   } else {
-    read_own_parts(root, where, parts);
-    std::vector<AddedToken> added;
-    for (const auto& [id, token] : file_tokens) added.push_back(token);
-    parts.added.add(added, parts.model->vocabulary(), parts.normalizer.get(), where + ": added_tokens");
+    read_text_parts(root, where, parts);
+    parts.model = make_token_model(component("model"));
+    parts.names.emplace_back(parts.model->type());
+    add_file_tokens(file_tokens, parts.model->vocabulary(), where, parts);
   }
   if (root.has("post_processor"))
     parts.post_processor = make_post_processor(component("post_processor"), parts.names);
@@ -179,15 +198,10 @@ void apply_config(const TokenizerConfig& config, const std::string& where, Token
   parts.uses_type_ids = config.type_ids.value_or(false);
 }
 
-bool is_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored);
-}
-
 }  // namespace
 
 bool has_tokenizer_json(const std::filesystem::path& directory) {
-  return is_file(directory / "tokenizer.json") || has_vocab_files(directory);
+  return is_there(directory / "tokenizer.json") || has_vocab_files(directory);
 }
 
 std::unique_ptr<Tokenizer> make_json_tokenizer(const JsonValue& json, const std::string& where,
@@ -203,7 +217,7 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& dire
   set_class_defaults(directory, config);
   const std::string config_where = (directory / "tokenizer_config.json").string();
   const std::filesystem::path path = directory / "tokenizer.json";
-  if (is_file(path) || !has_vocab_files(directory)) {
+  if (is_there(path) || !has_vocab_files(directory)) {
     const JsonDocument document = read_json_file(path, tokenizer_json_limits());
     const bool llama = is_llama_class(directory, config, document.root());
     TokenizerParts parts = read_parts(document.root(), path.string(), llama ? &config : nullptr);

@@ -47,11 +47,6 @@ constexpr ClassName kClassNames[] = {
 constexpr std::string_view kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-bool is_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored);
-}
-
 std::string read_text(const std::filesystem::path& path) {
   const File file(path);
   if (file.size_bytes() > kMaxVocabBytes)
@@ -179,8 +174,8 @@ SpecialToken special_token(const TokenizerConfig& config, const TokenizerParts& 
 }  // namespace
 
 bool has_vocab_files(const std::filesystem::path& directory) {
-  return is_file(directory / "vocab.txt") ||
-         (is_file(directory / "vocab.json") && is_file(directory / "merges.txt"));
+  return is_there(directory / "vocab.txt") ||
+         (is_there(directory / "vocab.json") && is_there(directory / "merges.txt"));
 }
 
 VocabFilesClass find_vocab_files_class(const std::filesystem::path& directory,
@@ -188,12 +183,12 @@ VocabFilesClass find_vocab_files_class(const std::filesystem::path& directory,
   std::string name = config.tokenizer_class;
   for (const std::string_view suffix : {"Fast", "Tokenizer"})
     if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
-  if (name.empty() && is_file(directory / "config.json")) {
+  if (name.empty() && is_there(directory / "config.json")) {
     const JsonDocument model = read_json_file(directory / "config.json", config_json_limits());
     if (const JsonValue* type = model->find("model_type"))
       if (const auto text = type->to_string()) name = *text;
   }
-  const bool has_text = is_file(directory / "vocab.txt");
+  const bool has_text = is_there(directory / "vocab.txt");
   for (const ClassName& entry : kClassNames) {
     const bool needs_text = entry.tokenizer_class == VocabFilesClass::bert;
     if (entry.name == name && needs_text == has_text) return entry.tokenizer_class;

@@ -39,6 +39,7 @@ collect fuzz_chat_template 'chat_template.jinja' 'template.jinja'
 dictionary() { # TARGET PATTERN
   grep -raohE "$2" $seeds/"$1" | sort -u | head -n 2000 |
     sed 's/[\\"]/\\&/g; s/.*/"&"/' >$build/"$1".dict
+  [ -s $build/"$1".dict ] || echo '"{"' >$build/"$1".dict # an empty one is refused
 }
 
 status=0

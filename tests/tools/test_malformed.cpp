@@ -1,5 +1,6 @@
 // Malformed checkpoints through the binary: a typed error on standard error, nothing on standard output, exit
 // code 65. Each letter of the corpus is a test of its own, so that they run side by side.
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
 #include <string>
@@ -46,7 +47,44 @@ void check_cases(char letter) {
   CHECK(checked >= 10);
 }
 
+// Standard error as a terminal gets it: no control characters but newlines.
+bool is_plain(const std::string& text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7F; });
+}
+
 }  // namespace
+
+TEST_CASE("names from files cannot steer the terminal", "[malformed]") {
+  const TemporaryDirectory root;
+  const std::filesystem::path model =
+      std::filesystem::path(ATTEND_SOURCE_DIR) / "tests" / "goldens" / "llama-tiny";
+  for (const char* file : {"config.json", "model.safetensors"})
+    std::filesystem::create_symlink(model / file, root / file);
+  root.write("generation_config.json", R"({"\u001b[31mred\u009b0m": 1})");
+  const ProcessResult warned = run_attend({"run", root.path().string(), "--input-ids", "1,2", "--json"});
+  CHECK(warned.exit_code == 0);
+  CHECK(warned.err.find("\\x1B[31mred\\x9B0m") != std::string::npos);
+  CHECK(is_plain(warned.err));
+  root.write("graph.json", R"({"\u001b[31mred": 1})");
+  const ProcessResult refused = run_attend({"run", root.path().string(), "--input-ids", "1,2"});
+  CHECK(refused.exit_code == 65);
+  CHECK(refused.err.find("\\x1B[31mred") != std::string::npos);
+  CHECK(is_plain(refused.err));
+  const ProcessResult inspected = run_attend({"inspect", root.path().string()});
+  CHECK(inspected.exit_code == 65);
+  CHECK(is_plain(inspected.out));
+}
+
+TEST_CASE("a configuration that is a link to itself is refused", "[malformed]") {
+  const TemporaryDirectory root;
+  std::filesystem::create_symlink("config.json", root / "config.json");
+  for (const char* command : {"run", "inspect", "tokenize", "chat"}) {
+    const ProcessResult result = run_attend({command, root.path().string()}, "a\n");
+    INFO(command << "\n" << result.err << result.out);
+    CHECK(result.exit_code == 65);
+  }
+}
 
 TEST_CASE("malformed safetensors files end with exit code 65", "[malformed]") {
   check_cases('S');

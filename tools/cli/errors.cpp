@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "tools/cli/output.h"
 #include "tools/cli/progress.h"
 
 namespace attend::cli {
@@ -30,7 +31,7 @@ void print_error(const Error& error) {
   Progress::clear_line();
   for (const Issue& issue : error.issues()) {
     const std::string where = issue.where.empty() ? "" : issue.where + ": ";
-    std::fprintf(stderr, "attend: error: %s%s [%s]\n", where.c_str(), issue.message.c_str(),
+    std::fprintf(stderr, "attend: error: %s [%s]\n", printable(where + issue.message).c_str(),
                  issue.kind.c_str());
   }
 }

@@ -170,7 +170,7 @@ void write_groups(const std::vector<TensorGroup>& groups) {
     const TensorGroup& group = groups[i];
     const std::string name =
         group.name.size() <= 45 ? group.name : "~" + group.name.substr(group.name.size() - 44);
-    write_line(fmt::format("{:<46}{:>8}{:>14}{:>11}", name, group.tensors, group.parameters,
+    write_line(fmt::format("{:<46}{:>8}{:>14}{:>11}", printable(name), group.tensors, group.parameters,
                            fmt::format("{}", fmt::join(group.dtypes, ","))));
   }
   if (groups.size() > kMostGroups)
@@ -196,7 +196,7 @@ int run(const std::vector<std::string>& arguments) {
     write_json(inspection_json(inspection, ms));
   } else {
     for (const auto& [name, value] : inspection_rows(inspection, ms))
-      write_line(fmt::format("{:<15}{}", name, value));
+      write_line(fmt::format("{:<15}{}", name, printable(value)));
     write_groups(inspection.tensors);
   }
   return inspection.supported ? kExitDone : kExitData;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "tools/cli/output.h"
 #include "tools/cli/progress.h"
 
 namespace attend::cli {
@@ -33,7 +34,7 @@ void set_up_logging(const Options& options) {
   const std::string level = options.text("log-level").value_or("info");
   const auto sink = [](std::string_view name, std::string_view message) {
     Progress::clear_line();
-    const std::string line = fmt::format("attend: {}: {}\n", name, message);
+    const std::string line = fmt::format("attend: {}: {}\n", name, printable(message));
     std::fwrite(line.data(), 1, line.size(), stderr);
   };
   try {

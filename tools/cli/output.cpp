@@ -1,5 +1,6 @@
 #include "tools/cli/output.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,6 +27,21 @@ void write_text(std::string_view text) {
 
 void write_line(const std::string& line) {
   write_text(line + '\n');
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are C2 80 to C2 9F in UTF-8; some terminals obey them too.
+    const bool second = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F || second) {
+      out += fmt::format("\\x{:02X}", second ? static_cast<unsigned char>(text[++i]) : byte);
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
 }
 
 void write_json(const nlohmann::ordered_json& value) {

@@ -17,4 +17,7 @@ void write_line(const std::string& line);
 // One JSON value on one line; invalid UTF-8 becomes U+FFFD.
 void write_json(const nlohmann::ordered_json& value);
 
+// `text`, of which parts come from files, for a terminal: control characters as \xNN, newlines and tabs kept.
+std::string printable(std::string_view text);
+
 }  // namespace attend::cli

@@ -179,3 +179,16 @@ TEST_CASE("Without generation_config.json the keys of config.json count", "[conf
   CHECK(g.length_penalty == 2.0);
   CHECK(g.forced_bos_token_id == 3);
 }
+
+TEST_CASE("Token ids of config.json are checked where generation_config.json has its own too", "[config]") {
+  const TemporaryDirectory directory;
+  write_bytes(directory / "generation_config.json", R"({"eos_token_id": 2})");
+  const ConfigReader config = reader(
+      R"({"eos_token_id": [2, 100], "bos_token_id": -1, "pad_token_id": 8589934592, "forced_eos_token_id": 5})");
+  const GenerationConfig out = read_generation_config(directory.path(), config, 100);
+  CHECK(out.eos_token_id == std::vector<std::int32_t>{2});
+  CHECK(has_issue(config, "CFG_TOKEN_ID", "eos_token_id"));
+  CHECK(has_issue(config, "CFG_TOKEN_ID", "bos_token_id"));
+  CHECK(has_issue(config, "CFG_TOKEN_ID", "pad_token_id"));
+  CHECK(config.issues().size() == 3);
+}

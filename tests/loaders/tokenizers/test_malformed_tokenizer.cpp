@@ -209,6 +209,7 @@ TEST_CASE("T06: precompiled tables") {
   // Units that lead outside of the trie: the root, and one without a replacement of its own.
   CHECK(table("BAAAAAAAQAA=") == "TOK_CHARSMAP");
   CHECK(table("CAAAAAAAAAABAEAA") == "TOK_CHARSMAP");
+  CHECK(table("BAAAAP////9hAA==") == "TOK_CHARSMAP");  // its one unit points outside
 }
 
 TEST_CASE("T07: parameters that contradict each other") {
@@ -266,6 +267,102 @@ TEST_CASE("Files that are no tokenizer.json at all") {
   CHECK(kind_of(std::string(100'000, '[')) == "TOK_JSON_DEPTH");
   const TemporaryDirectory empty;
   CHECK_THROWS_AS(load_tokenizer_json(empty.path()), Error);
+}
+
+TEST_CASE("Normalizers and decoders whose text grows without end are stopped") {
+  const auto repeated = [](const json& part, int times) {
+    json parts = json::array();
+    for (int i = 0; i < times; ++i) parts.push_back(part);
+    return parts;
+  };
+  const json twice = {{"type", "Replace"}, {"pattern", {{"Regex", "."}}}, {"content", "aa"}};
+  const json before = {{"type", "Prepend"}, {"prepend", std::string(1 << 20, 'a')}};
+  for (const json& part : {twice, before}) {
+    json tokenizer = valid_tokenizer();
+    tokenizer["normalizer"] = {{"type", "Sequence"}, {"normalizers", repeated(part, 100)}};
+    const auto loaded = load_text(tokenizer.dump());
+    try {
+      loaded->encode("a b");
+      CHECK(false);
+    } catch (const Error& error) {
+      CHECK(error.kind() == "TOK_LIMIT");
+      CHECK(error.category() == attend::ErrorCategory::data);
+    }
+  }
+  json tokenizer = valid_tokenizer();
+  tokenizer["decoder"] = {{"type", "Sequence"}, {"decoders", repeated(twice, 100)}};
+  try {
+    load_text(tokenizer.dump())->decode(std::vector<std::int32_t>{1, 2});
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.kind() == "TOK_LIMIT");
+  }
+}
+
+TEST_CASE("Tokenizers of more components than any needs") {
+  const auto many = [](const char* kind, const char* key, const char* type) {
+    json parts = json::array();
+    for (int i = 0; i < 1001; ++i) parts.push_back({{"type", type}});
+    return kind_with([&](json& t) { t[kind] = {{"type", "Sequence"}, {key, parts}}; }, "1000");
+  };
+  CHECK(many("normalizer", "normalizers", "NFC") == "TOK_LIMIT");
+  CHECK(many("pre_tokenizer", "pretokenizers", "Whitespace") == "TOK_LIMIT");
+  CHECK(many("decoder", "decoders", "Fuse") == "TOK_LIMIT");
+  json pieces = json::array();
+  for (int i = 0; i < 1001; ++i) pieces.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  CHECK(kind_with([&](json& t) {
+          t["post_processor"] = {{"type", "TemplateProcessing"},
+                                 {"single", pieces},
+                                 {"pair", json::array()},
+                                 {"special_tokens", json::object()}};
+        }) == "TOK_LIMIT");
+}
+
+// The class takes the model's vocabulary alone from the file.
+TEST_CASE("What LlamaTokenizer does not use of its file is refused all the same") {
+  const auto kind_with = [](const std::function<void(json&)>& change) -> std::string {
+    const TemporaryDirectory directory;
+    directory.write("config.json", R"({"model_type": "llama"})");
+    directory.write("tokenizer_config.json", R"({"tokenizer_class": "LlamaTokenizer"})");
+    json tokenizer = valid_tokenizer();
+    tokenizer["pre_tokenizer"] = nullptr;
+    change(tokenizer);
+    directory.write("tokenizer.json", tokenizer.dump());
+    try {
+      load_tokenizer_json(directory.path());
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return "accepted";
+  };
+  CHECK(kind_with([](json&) {}) == "accepted");
+  for (const char* part : {"normalizer", "pre_tokenizer", "decoder", "model"}) {
+    INFO(part);
+    CHECK(kind_with([&](json& t) { t[part]["type"] = "Sorcery"; }) == "TOK_COMPONENT_UNSUPPORTED");
+  }
+  CHECK(kind_with([](json& t) { t["model"]["dropout"] = 0.5; }) == "TOK_COMPONENT_UNSUPPORTED");
+  CHECK(kind_with([](json& t) { t["pre_tokenizer"] = split("("); }) == "TOK_REGEX_INVALID");
+  CHECK(kind_with([](json& t) { t["added_tokens"] = {added_token("")}; }) == "TOK_ADDED_TOKEN");
+}
+
+TEST_CASE("Links that lead nowhere are refused, not passed over") {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "config.json"}) {
+    INFO(name);
+    const TemporaryDirectory directory;
+    directory.write("tokenizer_config.json", R"({"tokenizer_class": "LlamaTokenizer"})");
+    directory.write("tokenizer.json", valid_tokenizer().dump());
+    for (const char* target : {name, "no such file"}) {  // a link to itself, and one to nothing
+      std::filesystem::remove(directory / name);
+      std::filesystem::create_symlink(target, directory / name);
+      try {
+        load_tokenizer_json(directory.path());
+        CHECK(false);
+      } catch (const Error& error) {
+        CHECK(error.category() == attend::ErrorCategory::data);
+        CHECK(error.where() == (directory / name).string());
+      }
+    }
+  }
 }
 
 TEST_CASE("A megabyte of one letter is tokenized, whatever the model") {
