@@ -55,8 +55,6 @@ CharsMap::CharsMap(std::string_view blob, const std::string& where) {
 void CharsMap::check_values(const std::string& where) const {
   // Replacements end at a NUL; everything before the last one is safe to read.
   const std::size_t last_nul = replacements_.find_last_of('\0');
-  if (offset(units_[0]) >= units_.size())
-    fail(where, fmt::format("its first unit points to unit {} of {}", offset(units_[0]), units_.size()));
   std::vector<bool> seen(units_.size(), false);
   std::vector<std::uint32_t> open{offset(units_[0])};
   if (open[0] >= units_.size())
