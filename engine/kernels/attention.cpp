@@ -3,262 +3,32 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <limits>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "engine/kernels/attention_tile.h"
 #include "engine/profiler/profiler.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "engine/kernels/attention.cpp"
-#include "hwy/foreach_target.h"  // IWYU pragma: keep
-#include "hwy/highway.h"
-//
-#include "engine/kernels/vector_math-inl.h"
-
-// Legend: B 16 keys of a block, d head width, Q queries of a tile (rows times heads that share a key head).
-
-#ifndef ATTEND_ATTENTION_ONCE
-#define ATTEND_ATTENTION_ONCE
-namespace attend {
-
-// Queries that one task carries through scores, softmax and mix.
-constexpr int kTileQueries = 12;
-
-// One tile: pointers to its queries and outputs, and the keys that each query sees.
-struct AttentionTile {
-  const AttentionShape* shape = nullptr;
-  BlockTable blocks = nullptr;
-  std::int64_t kv_head = 0;
-  int queries = 0;
-  std::int64_t first_block = 0;  // blocks that any query of the tile sees
-  std::int64_t end_block = 0;
-  std::int64_t max_end = 0;  // keys at and after it are not read
-  std::array<const float*, kTileQueries> q{};
-  std::array<float*, kTileQueries> out{};
-  std::array<std::int64_t, kTileQueries> begin{};  // keys [begin, end)
-  std::array<std::int64_t, kTileQueries> end{};
-  float* scores = nullptr;  // [Q][stride], first_block's first key at column 0
-  std::int64_t stride = 0;
-  std::array<float, kTileQueries> inv_sum{};
-  std::array<std::int64_t, kTileQueries> head{};      // of the query
-  std::array<std::int64_t, kTileQueries> distance{};  // column of relative terms for first_block's first key
-
-  std::int64_t columns() const { return (end_block - first_block) * kBlockTokens; }
-};
-
-}  // namespace attend
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace attend {
-namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::CappedTag<float, 16>;
-using V = hn::Vec<D>;
-// Vectors that hold the 16 keys of a block, and queries whose sums fit into the registers beside them.
-constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
-constexpr int kVectors = 16 / kLanes;
-constexpr int kGroup = kVectors <= 2 ? 6 : 3;
-
-template <int Q>
-HWY_INLINE void score_block(const float* const* q, const float* HWY_RESTRICT keys, std::int64_t d,
-                            float* HWY_RESTRICT scores, std::int64_t stride) {
-  const D tag;
-  V sum[Q][kVectors];
-  for (int i = 0; i < Q; ++i) {
-    for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::Zero(tag);
-  }
-  for (std::int64_t j = 0; j < d; ++j) {
-    V key[kVectors];
-    for (int v = 0; v < kVectors; ++v) key[v] = hn::Load(tag, keys + j * 16 + v * kLanes);
-    for (int i = 0; i < Q; ++i) {
-      const V query = hn::Set(tag, q[i][j]);
-      for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::MulAdd(query, key[v], sum[i][v]);
-    }
-  }
-  for (int i = 0; i < Q; ++i) {
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[i][v], tag, scores + i * stride + v * kLanes);
-  }
-}
-
-template <int Q>
-HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t column) {
-  const D tag;
-  const KvSlice& kv = tile.shape->kv;
-  V sum[Q][kVectors];
-  for (int i = 0; i < Q; ++i) {
-    for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::Zero(tag);
-  }
-  const float* weights[Q];
-  for (int i = 0; i < Q; ++i) weights[i] = tile.scores + (first + i) * tile.stride;
-  for (std::int64_t block = tile.first_block; block < tile.end_block; ++block) {
-    const auto* values =
-        reinterpret_cast<const float*>(tile.blocks[block]) + kv.value_offset(tile.kv_head) + column;
-    const std::int64_t tokens = std::min<std::int64_t>(kBlockTokens, tile.max_end - block * kBlockTokens);
-    const std::int64_t at = (block - tile.first_block) * kBlockTokens;
-    for (std::int64_t t = 0; t < tokens; ++t) {
-      V value[kVectors];
-      for (int v = 0; v < kVectors; ++v)
-        value[v] = hn::Load(tag, values + t * kv.value_stride() + v * kLanes);
-      for (int i = 0; i < Q; ++i) {
-        const V weight = hn::Set(tag, weights[i][at + t]);
-        for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::MulAdd(weight, value[v], sum[i][v]);
-      }
-    }
-  }
-  const std::int64_t width = std::min<std::int64_t>(16, kv.head_dim - column);
-  for (int i = 0; i < Q; ++i) {
-    const V inv = hn::Set(tag, tile.inv_sum[static_cast<std::size_t>(first + i)]);
-    float* out = tile.out[static_cast<std::size_t>(first + i)] + column;
-    if (width == 16) {
-      for (int v = 0; v < kVectors; ++v) hn::StoreU(hn::Mul(sum[i][v], inv), tag, out + v * kLanes);
-    } else {
-      HWY_ALIGN float row[16];
-      for (int v = 0; v < kVectors; ++v) hn::Store(hn::Mul(sum[i][v], inv), tag, row + v * kLanes);
-      std::copy_n(row, width, out);
-    }
-  }
-}
-
-// Calls body.template operator()<Q>(first) for groups of at most kGroup queries.
-template <typename Body>
-HWY_INLINE void for_groups(int queries, Body&& body) {
-  int first = 0;
-  for (; first + kGroup <= queries; first += kGroup) body.template operator()<kGroup>(first);
-  switch (queries - first) {
-    case 1: body.template operator()<1>(first); break;
-    case 2: body.template operator()<2>(first); break;
-    case 3:
-      if constexpr (kGroup > 3) body.template operator()<3>(first);
-      break;
-    case 4:
-      if constexpr (kGroup > 4) body.template operator()<4>(first);
-      break;
-    case 5:
-      if constexpr (kGroup > 5) body.template operator()<5>(first);
-      break;
-    default: break;
-  }
-}
-
-void scores_tile(const AttentionTile& tile) {
-  const KvSlice& kv = tile.shape->kv;
-  for (std::int64_t block = tile.first_block; block < tile.end_block; ++block) {
-    const auto* keys = reinterpret_cast<const float*>(tile.blocks[block]) + kv.key_offset(tile.kv_head);
-    float* scores = tile.scores + (block - tile.first_block) * kBlockTokens;
-    for_groups(tile.queries, [&]<int Q>(int first) HWY_ATTR {
-      score_block<Q>(tile.q.data() + first, keys, kv.head_dim, scores + first * tile.stride, tile.stride);
-    });
-  }
-}
-
-// Adds the products with the embeddings of the distances; each score by itself, over the head's elements in
-// order.
-void relative_scores_tile(const AttentionTile& tile) {
-  const D tag;
-  const KvSlice& kv = tile.shape->kv;
-  const RelativeTerms& terms = *tile.shape->relative;
-  for (int i = 0; i < tile.queries; ++i) {
-    const auto n = static_cast<std::size_t>(i);
-    const std::int64_t table = tile.head[n] * kv.head_dim * terms.columns;
-    float* scores = tile.scores + i * tile.stride;
-    for (std::int64_t block = tile.first_block; block < tile.end_block; ++block) {
-      const auto* keys = reinterpret_cast<const float*>(tile.blocks[block]) + kv.key_offset(tile.kv_head);
-      const std::int64_t at = (block - tile.first_block) * kBlockTokens;
-      const std::int64_t column = table + tile.distance[n] + at;
-      for (int v = 0; v < kVectors; ++v) {
-        const std::int64_t lane = v * kLanes;
-        V sum = hn::LoadU(tag, scores + at + lane);
-        for (std::int64_t j = 0; j < kv.head_dim; ++j) {
-          const std::int64_t place = column + j * terms.columns + lane;
-          if (terms.keys != nullptr)
-            sum = hn::MulAdd(hn::Set(tag, tile.q[n][j]), hn::LoadU(tag, terms.keys + place), sum);
-          if (terms.queries != nullptr)
-            sum = hn::MulAdd(hn::Load(tag, keys + j * 16 + lane), hn::LoadU(tag, terms.queries + place), sum);
-        }
-        hn::StoreU(sum, tag, scores + at + lane);
-      }
-    }
-  }
-}
-
-// Scales and caps the scores, masks what a query does not see, and leaves exponentials with their sum beside.
-void softmax_tile(AttentionTile& tile) {
-  const D tag;
-  const AttentionShape& shape = *tile.shape;
-  const std::int64_t columns = tile.columns();
-  for (int i = 0; i < tile.queries; ++i) {
-    float* row = tile.scores + i * tile.stride;
-    const std::int64_t base = tile.first_block * kBlockTokens;
-    const std::int64_t begin = tile.begin[static_cast<std::size_t>(i)] - base;
-    const std::int64_t end = tile.end[static_cast<std::size_t>(i)] - base;
-    if (shape.softcap != 0.0F) {
-      for (std::int64_t c = begin; c < end; ++c)
-        row[c] = shape.softcap * std::tanh(row[c] * shape.scale / shape.softcap);
-    }
-    const V scale = hn::Set(tag, shape.softcap != 0.0F ? 1.0F : shape.scale);
-    constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-    std::fill(row, row + begin, kMinusInfinity);
-    std::fill(row + end, row + columns, kMinusInfinity);
-    V max = hn::Set(tag, kMinusInfinity);
-    const float* bias = nullptr;
-    if (shape.relative != nullptr && shape.relative->bias != nullptr) {
-      const auto n = static_cast<std::size_t>(i);
-      bias = shape.relative->bias + tile.head[n] * shape.relative->columns + tile.distance[n];
-    }
-    for (std::int64_t c = 0; c < columns; c += kLanes) {
-      V x = hn::Mul(hn::LoadU(tag, row + c), scale);
-      if (bias != nullptr) x = hn::Add(x, hn::LoadU(tag, bias + c));
-      hn::StoreU(x, tag, row + c);
-      max = hn::Max(max, x);
-    }
-    const V top = hn::MaxOfLanes(tag, max);
-    V sum[kVectors];
-    for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(tag);
-    for (std::int64_t c = 0; c < columns; c += 16) {
-      for (int v = 0; v < kVectors; ++v) {
-        const V e = exp_f32(tag, hn::Sub(hn::LoadU(tag, row + c + v * kLanes), top));
-        hn::StoreU(e, tag, row + c + v * kLanes);
-        sum[v] = hn::Add(sum[v], e);
-      }
-    }
-    HWY_ALIGN float lanes[16];
-    for (int v = 0; v < kVectors; ++v) hn::Store(sum[v], tag, lanes + v * kLanes);
-    for (int half = 8; half > 0; half /= 2) {
-      for (int k = 0; k < half; ++k) lanes[k] += lanes[k + half];
-    }
-    tile.inv_sum[static_cast<std::size_t>(i)] = 1.0F / lanes[0];
-  }
-}
-
-void mix_tile(const AttentionTile& tile) {
-  for (std::int64_t column = 0; column < tile.shape->kv.head_dim; column += 16) {
-    for_groups(tile.queries, [&]<int Q>(int first) HWY_ATTR { mix_columns<Q>(tile, first, column); });
-  }
-}
-
-}  // namespace HWY_NAMESPACE
-}  // namespace attend
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 namespace attend {
 namespace {
 
-HWY_EXPORT(scores_tile);
-HWY_EXPORT(relative_scores_tile);
-HWY_EXPORT(softmax_tile);
-HWY_EXPORT(mix_tile);
+// Queries of a task: so many share each tile of keys and values while it is in the L2 cache.
+constexpr std::int64_t kTaskQueries = 8 * kTileQueries;
+// Fewer multiply-adds are done before other threads have woken up.
+constexpr double kParallelWork = 65536;
 
+// Some queries of a span that share a key-value head, against the tiles [first_tile, end_tile) of its keys.
 struct Task {
-  std::int32_t span;
-  std::int32_t kv_head;
-  std::int32_t first_query;
+  std::int32_t span = 0;
+  std::int32_t kv_head = 0;
+  std::int32_t first_query = 0;  // queries are numbered row by row, heads of the group within a row
+  std::int32_t queries = 0;
+  std::int32_t first_tile = 0;
+  std::int32_t end_tile = 0;
+  // Where its tiles leave their sums when they run as work of their own, to be merged afterwards; null: they
+  // do not.
+  float* sums = nullptr;
 };
 
 // The keys [begin, end) that the query at `position` sees.
@@ -275,61 +45,266 @@ std::pair<std::int64_t, std::int64_t> visible(const AttentionShape& shape, std::
       end = std::min(end, position + shape.window / 2 + 1);
     }
   }
-  return {begin, end};
+  return {begin, std::max(begin, end)};
 }
 
-AttentionTile make_tile(const AttentionShape& shape, const AttentionSpan& span, const Task& task,
-                        const float* q, std::int64_t q_stride, float* out, float* scores) {
-  const std::int64_t group = shape.heads / shape.kv.heads;
-  AttentionTile tile;
-  tile.shape = &shape;
-  tile.blocks = span.blocks;
-  tile.kv_head = task.kv_head;
-  tile.queries = static_cast<int>(std::min<std::int64_t>(kTileQueries, span.rows * group - task.first_query));
-  std::int64_t low = span.keys;
-  for (int i = 0; i < tile.queries; ++i) {
-    const std::int64_t row = (task.first_query + i) / group;
-    const std::int64_t head = task.kv_head * group + (task.first_query + i) % group;
-    const auto n = static_cast<std::size_t>(i);
-    tile.q[n] = q + (span.first_row + row) * q_stride + head * shape.kv.head_dim;
-    tile.out[n] = out + (span.first_row + row) * shape.heads * shape.kv.head_dim + head * shape.kv.head_dim;
-    std::tie(tile.begin[n], tile.end[n]) = visible(shape, span.past + row, span.keys);
-    tile.head[n] = head;
-    tile.distance[n] = -(span.past + row);
-    low = std::min(low, tile.begin[n]);
-    tile.max_end = std::max(tile.max_end, tile.end[n]);
-  }
-  tile.first_block = low / kBlockTokens;
-  tile.end_block = (tile.max_end + kBlockTokens - 1) / kBlockTokens;
-  if (shape.relative != nullptr) {
-    for (std::int64_t& distance : tile.distance)
-      distance += shape.relative->center + tile.first_block * kBlockTokens;
-  }
-  tile.scores = scores;
-  tile.stride = tile.columns();
-  return tile;
+std::int64_t padded(std::int64_t floats) {
+  return (floats + 15) / 16 * 16;
 }
 
-void copy_weights(const AttentionShape& shape, const AttentionSpan& span, const Task& task,
-                  const AttentionTile& tile, const AttentionWeightsSink& sink) {
-  const std::int64_t group = shape.heads / shape.kv.heads;
-  for (int i = 0; i < tile.queries; ++i) {
-    const std::int64_t row = span.first_row + (task.first_query + i) / group;
-    const std::int64_t head = task.kv_head * group + (task.first_query + i) % group;
-    const std::int64_t at_row = row - sink.first_row;
-    const std::int64_t at_head = head - sink.first_head;
-    if (at_row < 0 || at_row >= sink.rows || at_head < 0 || at_head >= sink.heads) continue;
-    float* dst = sink.weights + at_head * sink.head_stride + at_row * sink.row_stride;
-    const auto n = static_cast<std::size_t>(i);
-    const std::int64_t base = tile.first_block * kBlockTokens;
-    for (std::int64_t k = tile.begin[n]; k < tile.end[n]; ++k) {
-      dst[k] = tile.scores[i * tile.stride + k - base] * tile.inv_sum[n];
+std::int64_t padded_queries(std::int64_t queries) {
+  return (queries + kTileQueries - 1) / kTileQueries * kTileQueries;
+}
+
+std::int64_t softmax_floats(std::int64_t queries, std::int64_t value_stride) {
+  return 2 * padded(padded_queries(queries)) + padded_queries(queries) * value_stride;
+}
+
+RunningSoftmax softmax_at(float* memory, std::int64_t queries) {
+  const std::int64_t scalars = padded(padded_queries(queries));
+  return {memory, memory + scalars, memory + 2 * scalars};
+}
+
+// One thread's memory.
+struct Workspace {
+  float* q = nullptr;  // [kTaskQueries / kTileQueries][head_dim][kTileQueries]
+  float* scores = nullptr;
+  RunningSoftmax tile, running;
+
+  static std::int64_t floats(const KvSlice& kv) {
+    return padded(kTaskQueries * kv.head_dim) + kTileQueries * kScoreStride +
+           softmax_floats(kTileQueries, kv.value_stride()) + softmax_floats(kTaskQueries, kv.value_stride());
+  }
+
+  Workspace(const KvSlice& kv, float* memory) : q(memory) {
+    scores = q + padded(kTaskQueries * kv.head_dim);
+    float* rest = scores + kTileQueries * kScoreStride;
+    tile = softmax_at(rest, kTileQueries);
+    running = softmax_at(rest + softmax_floats(kTileQueries, kv.value_stride()), kTaskQueries);
+  }
+};
+
+class AttentionRun {
+ public:
+  AttentionRun(const AttentionShape& shape, std::span<const AttentionSpan> spans, const float* q,
+               std::int64_t q_stride, float* out, std::span<const AttentionWeightsSink> sinks, bool timed)
+      : shape_(shape), spans_(spans), q_(q), q_stride_(q_stride), out_(out), sinks_(sinks), timed_(timed) {}
+
+  // All tiles of a task, one after another.
+  void run(const Task& task, const Workspace& memory, AttentionSeconds& seconds) const {
+    pack_queries(task, memory);
+    std::fill_n(memory.running.sum, task.queries, 0.0F);
+    for (std::int64_t t = task.first_tile; t < task.end_tile; ++t) {
+      for (std::int64_t first = 0; first < task.queries; first += kTileQueries) {
+        if (run_tile(task, t, first, memory, memory.tile, seconds)) {
+          merge_softmax(memory.tile, tile_queries(task, first), stride(),
+                        memory.running.from(first, stride()));
+        }
+      }
+    }
+    finish(task, memory.running);
+  }
+
+  // One tile of a task whose tiles are work of their own.
+  void run_part(const Task& task, std::int64_t tile, const Workspace& memory,
+                AttentionSeconds& seconds) const {
+    pack_queries(task, memory);
+    const RunningSoftmax sums = sums_of(task, tile);
+    std::fill_n(sums.sum, task.queries, 0.0F);
+    for (std::int64_t first = 0; first < task.queries; first += kTileQueries)
+      run_tile(task, tile, first, memory, sums.from(first, stride()), seconds);
+  }
+
+  // What the parts of a task found, in the order of their keys.
+  void merge_parts(const Task& task, const Workspace& memory) const {
+    std::fill_n(memory.running.sum, task.queries, 0.0F);
+    for (std::int64_t t = task.first_tile; t < task.end_tile; ++t)
+      merge_softmax(sums_of(task, t), task.queries, stride(), memory.running);
+    finish(task, memory.running);
+  }
+
+ private:
+  std::int64_t stride() const { return shape_.kv.value_stride(); }
+  std::int64_t group() const { return shape_.heads / shape_.kv.heads; }
+  const AttentionSpan& span_of(const Task& task) const { return spans_[static_cast<std::size_t>(task.span)]; }
+  // Of a query: its row within the span, and its head.
+  std::int64_t row_of(const Task& task, std::int64_t query) const {
+    return (task.first_query + query) / group();
+  }
+  std::int64_t head_of(const Task& task, std::int64_t query) const {
+    return task.kv_head * group() + (task.first_query + query) % group();
+  }
+  static int tile_queries(const Task& task, std::int64_t first) {
+    return static_cast<int>(std::min<std::int64_t>(kTileQueries, task.queries - first));
+  }
+  RunningSoftmax sums_of(const Task& task, std::int64_t tile) const {
+    return softmax_at(task.sums + (tile - task.first_tile) * softmax_floats(task.queries, stride()),
+                      task.queries);
+  }
+
+  void pack_queries(const Task& task, const Workspace& memory) const {
+    const std::int64_t d = shape_.kv.head_dim;
+    for (std::int64_t i = 0; i < padded_queries(task.queries); ++i) {
+      float* to = memory.q + i / kTileQueries * d * kTileQueries + i % kTileQueries;
+      if (i >= task.queries) {
+        for (std::int64_t j = 0; j < d; ++j) to[j * kTileQueries] = 0.0F;
+        continue;
+      }
+      const float* from = q_ + (span_of(task).first_row + row_of(task, i)) * q_stride_ + head_of(task, i) * d;
+      for (std::int64_t j = 0; j < d; ++j) to[j * kTileQueries] = from[j];
     }
   }
+
+  // The tile `t` of the keys and the task's queries from `first` on; no blocks when none sees any.
+  AttentionTile make_tile(const Task& task, std::int64_t t, std::int64_t first) const {
+    const AttentionSpan& span = span_of(task);
+    AttentionTile tile;
+    tile.shape = &shape_;
+    tile.blocks = span.blocks;
+    tile.kv_head = task.kv_head;
+    tile.queries = tile_queries(task, first);
+    const std::int64_t tile_begin = t * tile_keys(shape_.kv);
+    const std::int64_t tile_end = tile_begin + tile_keys(shape_.kv);
+    std::int64_t low = tile_end;
+    for (int i = 0; i < tile.queries; ++i) {
+      const auto n = static_cast<std::size_t>(i);
+      std::tie(tile.begin[n], tile.end[n]) = visible(shape_, span.past + row_of(task, first + i), span.keys);
+      tile.begin[n] = std::clamp(tile.begin[n], tile_begin, tile_end);
+      tile.end[n] = std::clamp(tile.end[n], tile.begin[n], tile_end);
+      if (tile.begin[n] == tile.end[n]) continue;
+      low = std::min(low, tile.begin[n]);
+      tile.max_end = std::max(tile.max_end, tile.end[n]);
+    }
+    tile.first_block = low / kBlockTokens;
+    tile.end_block = std::max(tile.first_block, (tile.max_end + kBlockTokens - 1) / kBlockTokens);
+    const std::int64_t base = tile.first_block * kBlockTokens;
+    for (int i = 0; i < tile.queries; ++i) {
+      const auto n = static_cast<std::size_t>(i);
+      const bool none = tile.begin[n] == tile.end[n];
+      tile.begin[n] = none ? 0 : tile.begin[n] - base;
+      tile.end[n] = none ? 0 : tile.end[n] - base;
+      tile.head[n] = head_of(task, first + i);
+      if (shape_.relative != nullptr)
+        tile.distance[n] = shape_.relative->center + base - (span.past + row_of(task, first + i));
+    }
+    return tile;
+  }
+
+  // False when none of the queries sees a key of the tile: `result` is as it was.
+  bool run_tile(const Task& task, std::int64_t t, std::int64_t first, const Workspace& memory,
+                const RunningSoftmax& result, AttentionSeconds& seconds) const {
+    AttentionTile tile = make_tile(task, t, first);
+    if (tile.first_block == tile.end_block) return false;
+    tile.q = memory.q + first * shape_.kv.head_dim;
+    tile.scores = memory.scores;
+    tile.result = result;
+    const auto clock = [&] { return timed_ ? Profiler::now() : 0.0; };
+    const double t0 = clock();
+    score_tile(tile);
+    const double t1 = clock();
+    mask_tile(tile);
+    if (!sinks_.empty()) copy_scores(task, first, tile);
+    exponentiate_tile(tile);
+    const double t2 = clock();
+    mix_tile(tile);
+    seconds.scores += t1 - t0;
+    seconds.softmax += t2 - t1;
+    seconds.mix += clock() - t2;
+    return true;
+  }
+
+  void finish(const Task& task, const RunningSoftmax& running) const {
+    const std::int64_t d = shape_.kv.head_dim;
+    const AttentionSpan& span = span_of(task);
+    for (std::int64_t i = 0; i < task.queries; ++i) {
+      const RunningSoftmax query = running.from(i, stride());
+      const std::int64_t row = row_of(task, i);
+      finish_softmax(query, d, out_ + ((span.first_row + row) * shape_.heads + head_of(task, i)) * d);
+      if (sinks_.empty()) continue;
+      const auto [begin, end] = visible(shape_, span.past + row, span.keys);
+      for_sinks(task, i, [&](float* weights) { finish_weights(query, end - begin, weights + begin); });
+    }
+  }
+
+  // Calls use(weights of key 0) for every sink that wants this query.
+  template <typename Use>
+  void for_sinks(const Task& task, std::int64_t query, Use&& use) const {
+    for (const AttentionWeightsSink& sink : sinks_) {
+      const std::int64_t row = span_of(task).first_row + row_of(task, query) - sink.first_row;
+      const std::int64_t head = head_of(task, query) - sink.first_head;
+      if (row < 0 || row >= sink.rows || head < 0 || head >= sink.heads) continue;
+      use(sink.weights + head * sink.head_stride + row * sink.row_stride);
+    }
+  }
+
+  // Sinks hold scores until the query's softmax is known.
+  void copy_scores(const Task& task, std::int64_t first, const AttentionTile& tile) const {
+    for (int i = 0; i < tile.queries; ++i) {
+      const auto n = static_cast<std::size_t>(i);
+      for_sinks(task, first + i, [&](float* weights) {
+        const float* scores = tile.scores + i * kScoreStride;
+        std::copy(scores + tile.begin[n], scores + tile.end[n],
+                  weights + tile.first_block * kBlockTokens + tile.begin[n]);
+      });
+    }
+  }
+
+  const AttentionShape& shape_;
+  std::span<const AttentionSpan> spans_;
+  const float* q_;
+  std::int64_t q_stride_;
+  float* out_;
+  std::span<const AttentionWeightsSink> sinks_;
+  bool timed_;
+};
+
+// Whether there are so few tasks that their tiles are spread over the threads: which changes no bits.
+bool spreads_tiles(const AttentionShape& shape, std::span<const AttentionSpan> spans, int threads) {
+  constexpr int kTasksPerThread = 4;
+  if (threads == 1) return false;
+  std::int64_t tasks = 0;
+  for (const AttentionSpan& span : spans)
+    tasks += (span.rows * shape.heads / shape.kv.heads + kTaskQueries - 1) / kTaskQueries * shape.kv.heads;
+  return tasks < static_cast<std::int64_t>(kTasksPerThread) * threads;
 }
 
-std::int64_t thread_scratch_floats(std::int64_t max_keys) {
-  return kTileQueries * ((max_keys + 2 * kBlockTokens - 1) / kBlockTokens * kBlockTokens);
+// Calls use(task) for every task; returns the floats that the sums of their tiles need.
+template <typename Use>
+std::int64_t for_tasks(const AttentionShape& shape, std::span<const AttentionSpan> spans, int threads,
+                       float* sums, Use&& use) {
+  const bool spread = spreads_tiles(shape, spans, threads);
+  const std::int64_t group = shape.heads / shape.kv.heads;
+  const std::int64_t keys = tile_keys(shape.kv);
+  std::int64_t floats = 0;
+  for (std::size_t s = 0; s < spans.size(); ++s) {
+    const AttentionSpan& span = spans[s];
+    for (std::int64_t head = 0; head < shape.kv.heads; ++head) {
+      for (std::int64_t first = 0; first < span.rows * group; first += kTaskQueries) {
+        const std::int64_t count = std::min(kTaskQueries, span.rows * group - first);
+        const std::int64_t low = visible(shape, span.past + first / group, span.keys).first;
+        const std::int64_t high = visible(shape, span.past + (first + count - 1) / group, span.keys).second;
+        Task task{.span = static_cast<std::int32_t>(s),
+                  .kv_head = static_cast<std::int32_t>(head),
+                  .first_query = static_cast<std::int32_t>(first),
+                  .queries = static_cast<std::int32_t>(count),
+                  .first_tile = static_cast<std::int32_t>(low / keys),
+                  .end_tile = static_cast<std::int32_t>((high + keys - 1) / keys)};
+        const std::int64_t tiles = task.end_tile - task.first_tile;
+        if (spread && tiles > 1) {
+          if (sums != nullptr) task.sums = sums + floats;
+          floats += tiles * softmax_floats(count, shape.kv.value_stride());
+        }
+        use(task);
+      }
+    }
+  }
+  return floats;
+}
+
+double work_of(const AttentionShape& shape, std::span<const AttentionSpan> spans) {
+  double pairs = 0;
+  for (const AttentionSpan& span : spans) pairs += static_cast<double>(span.rows) * span.keys;
+  return 2.0 * pairs * static_cast<double>(shape.heads * shape.kv.head_dim);
 }
 
 }  // namespace
@@ -339,83 +314,73 @@ std::int64_t visible_pairs(const AttentionShape& shape, std::span<const Attentio
   for (const AttentionSpan& span : spans) {
     for (std::int32_t row = 0; row < span.rows; ++row) {
       const auto [begin, end] = visible(shape, span.past + row, span.keys);
-      pairs += std::max<std::int64_t>(end - begin, 0);
+      pairs += end - begin;
     }
   }
   return pairs;
 }
 
-std::int64_t attention_scratch_floats(std::int64_t max_keys, int threads) {
-  return thread_scratch_floats(max_keys) * threads;
-}
-
-void write_kv(const KvSlice& kv, const AttentionSpan& span, const float* keys, const float* values,
-              std::int64_t stride) {
-  for (std::int64_t r = 0; r < span.rows; ++r) {
-    const std::int64_t position = span.past + r;
-    const std::int64_t slot = position % kBlockTokens;
-    auto* block = reinterpret_cast<float*>(span.blocks[position / kBlockTokens]);
-    const std::int64_t row = (span.first_row + r) * stride;
-    for (std::int64_t head = 0; head < kv.heads; ++head) {
-      const float* key = keys + row + head * kv.head_dim;
-      float* key_block = block + kv.key_offset(head) + slot;
-      for (std::int64_t j = 0; j < kv.head_dim; ++j) key_block[j * kBlockTokens] = key[j];
-      float* value = block + kv.value_offset(head) + slot * kv.value_stride();
-      std::copy_n(values + row + head * kv.head_dim, kv.head_dim, value);
-      std::fill(value + kv.head_dim, value + kv.value_stride(), 0.0F);
-    }
-  }
+std::int64_t attention_scratch_floats(const AttentionShape& shape, std::span<const AttentionSpan> spans,
+                                      int threads) {
+  return Workspace::floats(shape.kv) * threads +
+         for_tasks(shape, spans, threads, nullptr, [](const Task&) {});
 }
 
 void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans, const float* q,
-               std::int64_t q_stride, float* out, float* scratch, AttentionSeconds* seconds,
+               std::int64_t q_stride, float* out, int threads, float* scratch, AttentionSeconds* seconds,
                std::span<const AttentionWeightsSink> sinks) {
-  const std::int64_t group = shape.heads / shape.kv.heads;
-  std::int64_t max_keys = 0;
-  std::int64_t tasks = 0;
-  for (const AttentionSpan& span : spans) {
-    max_keys = std::max<std::int64_t>(max_keys, span.keys);
-    tasks += (span.rows * group + kTileQueries - 1) / kTileQueries * shape.kv.heads;
-  }
-  // Task number -> (span, key head, tile): tasks are numbered span by span.
-  thread_local std::vector<Task> list;
-  list.clear();
-  list.reserve(static_cast<std::size_t>(tasks));
-  for (std::size_t s = 0; s < spans.size(); ++s) {
-    for (std::int32_t head = 0; head < shape.kv.heads; ++head) {
-      for (std::int32_t first = 0; first < spans[s].rows * group; first += kTileQueries) {
-        list.push_back({static_cast<std::int32_t>(s), head, first});
-      }
-    }
-  }
-  const Task* task_list = list.data();
+  struct Item {
+    std::int32_t task;
+    std::int32_t tile;  // -1: all of them
+  };
+  thread_local std::vector<Task> task_list;
+  thread_local std::vector<Item> item_list;
+  task_list.clear();
+  item_list.clear();
+  const std::int64_t per_thread = Workspace::floats(shape.kv);
+  bool parts = false;
+  for_tasks(shape, spans, threads, scratch + per_thread * threads, [&](const Task& task) {
+    const auto index = static_cast<std::int32_t>(task_list.size());
+    task_list.push_back(task);
+    parts = parts || task.sums != nullptr;
+    if (task.sums == nullptr) item_list.push_back({index, -1});
+    for (std::int32_t t = task.first_tile; t < task.end_tile && task.sums != nullptr; ++t)
+      item_list.push_back({index, t});
+  });
+  const Task* tasks = task_list.data();
+  const Item* items = item_list.data();
+  const auto count = static_cast<std::int64_t>(item_list.size());
+  const auto task_count = static_cast<std::int64_t>(task_list.size());
+  const bool parallel = count > 1 && threads > 1 && work_of(shape, spans) > kParallelWork;
+  const int chunk = static_cast<int>(std::clamp<std::int64_t>(count / (16 * threads), 1, 16));
+  const AttentionRun run(shape, spans, q, q_stride, out, sinks, seconds != nullptr);
   double scores_s = 0;
   double softmax_s = 0;
   double mix_s = 0;
-  const std::int64_t per_thread = thread_scratch_floats(max_keys);
-#pragma omp parallel for schedule(dynamic, 4) reduction(+ : scores_s, softmax_s, mix_s) if (tasks > 4)
-  for (std::int64_t t = 0; t < tasks; ++t) {
-    const Task& task = task_list[t];
-    const AttentionSpan& span = spans[static_cast<std::size_t>(task.span)];
-    AttentionTile tile =
-        make_tile(shape, span, task, q, q_stride, out, scratch + omp_get_thread_num() * per_thread);
-    const auto clock = [&] { return seconds == nullptr ? 0.0 : Profiler::now(); };
-    const double t0 = clock();
-    HWY_DYNAMIC_DISPATCH(scores_tile)(tile);
-    if (shape.relative != nullptr && (shape.relative->keys != nullptr || shape.relative->queries != nullptr))
-      HWY_DYNAMIC_DISPATCH(relative_scores_tile)(tile);
-    const double t1 = clock();
-    HWY_DYNAMIC_DISPATCH(softmax_tile)(tile);
-    const double t2 = clock();
-    HWY_DYNAMIC_DISPATCH(mix_tile)(tile);
-    const double t3 = clock();
-    scores_s += t1 - t0;
-    softmax_s += t2 - t1;
-    mix_s += t3 - t2;
-    for (const AttentionWeightsSink& sink : sinks) copy_weights(shape, span, task, tile, sink);
+#pragma omp parallel num_threads(threads) if (parallel) reduction(+ : scores_s, softmax_s, mix_s)
+  {
+    const Workspace memory(shape.kv, scratch + omp_get_thread_num() * per_thread);
+    AttentionSeconds own;
+#pragma omp for schedule(dynamic, chunk)
+    for (std::int64_t i = 0; i < count; ++i) {
+      const Task& task = tasks[items[i].task];
+      if (items[i].tile < 0) {
+        run.run(task, memory, own);
+      } else {
+        run.run_part(task, items[i].tile, memory, own);
+      }
+    }
+    if (parts) {
+#pragma omp for schedule(static)
+      for (std::int64_t i = 0; i < task_count; ++i) {
+        if (tasks[i].sums != nullptr) run.merge_parts(tasks[i], memory);
+      }
+    }
+    scores_s += own.scores;
+    softmax_s += own.softmax;
+    mix_s += own.mix;
   }
   if (seconds != nullptr) *seconds = {scores_s, softmax_s, mix_s};
 }
 
 }  // namespace attend
-#endif

@@ -16,8 +16,14 @@
 namespace attend {
 namespace {
 
-// Floats of rows per task when keys and values are written.
+// Rows per task when keys and values are written.
 constexpr std::int32_t kWriteRows = 32;
+
+// For each row, those read and what goes to the cache, in floats.
+std::int64_t written_floats(const KvSlice& kv) {
+  return 2 * kv.heads * kv.head_dim +
+         kv.size_bytes() / kBlockTokens / static_cast<std::int64_t>(sizeof(float));
+}
 
 void write_all(const KvSlice& kv, std::span<const AttentionSpan> spans, const float* keys,
                const float* values, std::int64_t stride) {
@@ -64,9 +70,7 @@ class AttentionCore {
     AttentionShape shape = shape_;
     shape.relative = relative;
     float* mixed = context.scratch_rows(rows, shape_.heads * shape_.kv.head_dim);
-    std::int64_t max_keys = 0;
-    for (const AttentionSpan& span : spans) max_keys = std::max<std::int64_t>(max_keys, span.keys);
-    float* scratch = context.scratch(attention_scratch_floats(max_keys, context.threads));
+    float* scratch = context.scratch(attention_scratch_floats(shape, spans, context.threads));
     const AttentionHooks hooks = context.attention_hooks(node_);
     thread_local std::vector<AttentionWeightsSink> sinks;
     sinks.clear();
@@ -80,7 +84,7 @@ class AttentionCore {
     const bool timed = context.profiler != nullptr;
     const StepWork work = timed ? work_of(shape, spans, rows) : StepWork{};
     const double begin = timed ? Profiler::now() : 0;
-    attention(shape, spans, q, q_stride, mixed, scratch, timed ? &seconds : nullptr, sinks);
+    attention(shape, spans, q, q_stride, mixed, context.threads, scratch, timed ? &seconds : nullptr, sinks);
     for (const HeadScaling& scaling : hooks.scalings) scale_head(scaling, mixed);
     if (timed) attribute(*context.profiler, rows, begin, Profiler::now(), seconds, work);
     context.dense(out_, out_step_, rows, mixed, io.output, io.accumulate);
@@ -95,8 +99,8 @@ class AttentionCore {
     spans.clear();
     for (std::int32_t i = 0; i < own.count; ++i)
       spans.push_back({i, 1, own.position, span.keys, span.blocks});
-    float* scratch = context.scratch(attention_scratch_floats(span.keys, context.threads));
-    attention(shape, spans, q, stride, own.values, scratch, nullptr, {&own.weights, 1});
+    float* scratch = context.scratch(attention_scratch_floats(shape, spans, context.threads));
+    attention(shape, spans, q, stride, own.values, context.threads, scratch, nullptr, {&own.weights, 1});
   }
 
   // The states of one's own queries, in memory that a product can read.
@@ -138,8 +142,10 @@ class AttentionCore {
     const auto pairs = static_cast<double>(visible_pairs(shape, spans) * shape.heads);
     std::int64_t keys = 0;
     for (const AttentionSpan& span : spans) keys += span.keys;
-    const auto floats = static_cast<double>((keys * shape.kv.heads + rows * shape.heads) * shape.kv.head_dim);
-    return {2.0 * pairs * static_cast<double>(shape.kv.head_dim), floats * sizeof(float)};
+    // Of a token, half of the block's share is keys.
+    const double cached = static_cast<double>(keys * shape.kv.size_bytes()) / (2.0 * kBlockTokens);
+    const auto floats = static_cast<double>(rows * shape.heads * shape.kv.head_dim);
+    return {2.0 * pairs * static_cast<double>(shape.kv.head_dim), cached + floats * sizeof(float)};
   }
 
   int node_;
@@ -177,12 +183,12 @@ class SelfAttentionKernel final : public NodeKernel {
       relative_ = RelativePositions(context, op, qkv_);
       relative_step_ = context.step("positions", "attend");
     }
-    write_step_ = context.step("kv_write", "attend", 4 * kv_width_);
-    KvSlice kv{0, op.kv_heads, op.head_dim};
+    KvSlice kv{0, op.kv_heads, op.head_dim};  // what encoders keep while they run is f32
     if (state_ >= 0) {
       kv = context.cache.slices[static_cast<std::size_t>(state_)];
       group_ = context.cache.groups[static_cast<std::size_t>(state_)];
     }
+    write_step_ = context.step("kv_write", "attend", written_floats(kv));
     core_ = std::make_unique<AttentionCore>(context, op, context.input(0).width, kv);
   }
 
@@ -252,10 +258,11 @@ class SelfAttentionKernel final : public NodeKernel {
   // Encoders keep nothing: their blocks live as long as the node runs.
   BlockTable transient_blocks(RunContext& context, std::int64_t rows) const {
     const std::int64_t blocks = (rows + kBlockTokens - 1) / kBlockTokens;
-    const std::int64_t size = core_->shape().kv.size();
+    const std::int64_t size = core_->shape().kv.size_bytes();
     auto** table = reinterpret_cast<std::byte**>(context.scratch(blocks * 2));
-    float* memory = context.scratch(blocks * size);
-    for (std::int64_t b = 0; b < blocks; ++b) table[b] = reinterpret_cast<std::byte*>(memory + b * size);
+    auto* memory = reinterpret_cast<std::byte*>(
+        context.scratch(blocks * size / static_cast<std::int64_t>(sizeof(float))));
+    for (std::int64_t b = 0; b < blocks; ++b) table[b] = memory + b * size;
     return table;
   }
 
@@ -306,7 +313,7 @@ class CrossKvKernel final : public NodeKernel {
         width_(op.kv_heads * op.head_dim),
         kv_layer_(context.weights.dense(context.node(), {"k", "v"}, context.input(0).width, Act::none)),
         kv_step_(context.dense_step("kv", kv_layer_, context.input(0).width, 2 * width_)),
-        write_step_(context.step("kv_write", "attend", 4 * width_)) {}
+        write_step_(context.step("kv_write", "attend", written_floats(kv_))) {}
 
   void run(RunContext& context, const NodeIo& io) const override {
     const std::int64_t rows = context.rows(Rows::tokens);

@@ -13,9 +13,7 @@ namespace attend {
 struct CacheGroup {
   StateSpec::Kind kind = StateSpec::self;
   std::int64_t window = 0;
-  std::int64_t block_floats = 0;
-
-  std::int64_t block_bytes() const { return block_floats * 4; }
+  std::int64_t block_bytes = 0;
 };
 
 struct CacheLayout {
@@ -24,7 +22,13 @@ struct CacheLayout {
   std::vector<KvSlice> slices;    // per state
   std::vector<int> groups;        // per state: index into self, or 0 for cross
 
-  explicit CacheLayout(const std::vector<StateSpec>& states = {});
+  DType dtype = DType::f32;
+
+  // `elements`: f32, bf16 or i8.
+  explicit CacheLayout(const std::vector<StateSpec>& states = {}, DType elements = DType::f32);
+
+  // Bytes that a token takes in these groups.
+  static std::uint64_t bytes_per_token(const std::vector<CacheGroup>& groups);
 };
 
 }  // namespace attend

@@ -7,9 +7,9 @@
 
 namespace attend {
 
-CompiledModel::CompiledModel(ModelDef def, const WeightStore& store, Precision precision,
+CompiledModel::CompiledModel(ModelDef def, const WeightStore& store, Precision precision, DType cached,
                              std::function<void(double)> progress)
-    : def_(std::move(def)), cache_(def_.states) {
+    : def_(std::move(def)), cache_(def_.states, cached) {
   WeightLoader weights(store, dense_, precision, std::move(progress));
   for (const auto& [name, graph] : def_.graphs) weights.note_linear(graph);
   for (const auto& [name, graph] : def_.graphs) {

@@ -24,9 +24,10 @@ struct CompiledGraph {
 
 class CompiledModel {
  public:
-  // Reads and packs all weights. `def` is moved in; `progress` gets the fraction done in [0, 1].
+  // Reads and packs all weights. `def` is moved in; `cached` is the type of the keys and values that are
+  // kept: f32, bf16 or i8; `progress` gets the fraction done in [0, 1].
   CompiledModel(ModelDef def, const WeightStore& store, Precision precision = Precision::automatic,
-                std::function<void(double)> progress = {});
+                DType cached = DType::f32, std::function<void(double)> progress = {});
 
   const ModelDef& def() const { return def_; }
   const CompiledGraph& graph(const std::string& name) const { return graphs_.at(name); }

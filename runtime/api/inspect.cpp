@@ -83,7 +83,8 @@ void collect(Inspection& inspection, Read&& read) {
   }
 }
 
-void describe(Inspection& inspection, const LoadedModel& loaded, Precision precision) {
+void describe(Inspection& inspection, const LoadedModel& loaded, Precision precision,
+              const LoadOptions& options) {
   ModelInfo& info = inspection.info;
   const ModelDef& def = loaded.def;
   info.architecture = def.architecture;
@@ -94,7 +95,8 @@ void describe(Inspection& inspection, const LoadedModel& loaded, Precision preci
   info.max_input_tokens = def.max_positions;
   info.vocab_size = def.vocab_size;
   inspection.max_output_tokens = def.max_target_positions;
-  inspection.memory = memory_plan(def, *loaded.weights, precision);
+  info.kv_dtype = effective_kv_dtype(def, options.kv_dtype);
+  inspection.memory = memory_plan(def, *loaded.weights, precision, parse_kv_dtype(options.kv_dtype));
   info.weights_bytes = inspection.memory.weights_bytes;
   info.weights_file_bytes = inspection.memory.weights_file_bytes;
   info.cache_bytes_per_token = inspection.memory.cache_bytes_per_token;
@@ -140,7 +142,7 @@ Inspection inspect_model(const std::filesystem::path& directory, const LoadOptio
   collect(inspection, [&] { precision = parse_precision(options.dtype); });
   collect(inspection, [&] {
     const LoadedModel loaded = load_model(directory);
-    describe(inspection, loaded, precision);
+    describe(inspection, loaded, precision, options);
     if (precision == Precision::automatic) inspection.info.dtype = automatic_dtype(*loaded.weights);
     check_memory(loaded.def, *loaded.weights, precision,
                  options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes());

@@ -78,20 +78,14 @@ std::int64_t weight_elements(const ModelDef& def) {
   return elements;
 }
 
-MemoryPlan memory_plan(const ModelDef& def, const WeightStore& store, Precision precision) {
+MemoryPlan memory_plan(const ModelDef& def, const WeightStore& store, Precision precision, DType cached) {
   constexpr std::int64_t kTokens = 512;  // the scheduler's prompts come in pieces of so many
   MemoryPlan plan;
   plan.weights_bytes = weights_bytes(def, store, precision);
   for (const TensorInfo* tensor : store.tensors()) plan.weights_file_bytes += tensor->size_bytes();
-  const CacheLayout cache(def.states);
-  const auto per_token = [](const std::vector<CacheGroup>& groups) {
-    std::uint64_t bytes = 0;
-    for (const CacheGroup& group : groups)
-      bytes += static_cast<std::uint64_t>(group.block_bytes() / kBlockTokens);
-    return bytes;
-  };
-  plan.cache_bytes_per_token = per_token(cache.self);
-  plan.cross_cache_bytes_per_token = per_token(cache.cross);
+  const CacheLayout cache(def.states, cached);
+  plan.cache_bytes_per_token = CacheLayout::bytes_per_token(cache.self);
+  plan.cross_cache_bytes_per_token = CacheLayout::bytes_per_token(cache.cross);
   plan.arena_tokens = def.max_positions > 0 ? std::min(kTokens, def.max_positions) : kTokens;
   for (const auto& [name, graph] : def.graphs) plan.arena_bytes += arena_bytes(graph, plan.arena_tokens);
   return plan;

@@ -11,7 +11,8 @@ namespace attend {
 
 // Elements of the tensors that the graphs use, each once.
 std::int64_t weight_elements(const ModelDef& def);
-MemoryPlan memory_plan(const ModelDef& def, const WeightStore& store, Precision precision);
+// `cached`: the type of the keys and values that are kept.
+MemoryPlan memory_plan(const ModelDef& def, const WeightStore& store, Precision precision, DType cached);
 // Throws Error (CFG_MEMORY) when the weights need more than `limit` bytes.
 void check_memory(const ModelDef& def, const WeightStore& store, Precision precision, std::uint64_t limit);
 

@@ -42,13 +42,13 @@ double now_ms() {
 // region, and while the pools together have more threads than there are processors, waiting threads sleep
 // instead of spinning, at every one of a token's regions. The pool of this thread ends with it, and the
 // scheduler's is the only one.
-std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, Precision precision, int threads,
-                                             const std::function<void(double)>& progress) {
+std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, Precision precision, DType cached,
+                                             int threads, const std::function<void(double)>& progress) {
   return std::async(std::launch::async,
                     [&] {
                       omp_set_num_threads(threads);
                       return std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights,
-                                                                   precision, progress);
+                                                                   precision, cached, progress);
                     })
       .get();
 }
@@ -295,6 +295,7 @@ void Ticket::cancel() {
 Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
   const double begin = now_ms();
   const Precision precision = parse_precision(options.dtype);
+  const DType cached = parse_kv_dtype(options.kv_dtype);
   LoadedModel loaded = load_model(directory);
   const std::uint64_t memory =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes();
@@ -307,7 +308,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   for (const TensorInfo* tensor : loaded.weights->tensors()) info.weights_file_bytes += tensor->size_bytes();
   impl->tokenizer = loaded.tokenizer;
   info.threads = options.threads > 0 ? options.threads : usable_processors();
-  impl->compiled = compile(std::move(loaded), precision, info.threads, options.progress);
+  impl->compiled = compile(std::move(loaded), precision, cached, info.threads, options.progress);
   const ModelDef& def = impl->compiled->def();
   info.architecture = def.architecture;
   info.model_type = def.model_type;
@@ -315,13 +316,12 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   info.tasks = impl->task_config->tasks;
   info.task = info.tasks.empty() ? "" : info.tasks.front();
   info.dtype = effective_dtype(*impl->compiled, options.dtype);
+  info.kv_dtype = effective_kv_dtype(def, options.kv_dtype);
   info.instruction_set = instruction_set();
   info.max_input_tokens = def.max_positions;
   info.vocab_size = def.vocab_size;
   info.weights_bytes = impl->compiled->weights_bytes();
-  for (const CacheGroup& group : impl->compiled->cache().self) {
-    info.cache_bytes_per_token += static_cast<std::uint64_t>(group.block_bytes() / kBlockTokens);
-  }
+  info.cache_bytes_per_token = CacheLayout::bytes_per_token(impl->compiled->cache().self);
   SchedulerOptions scheduling;
   scheduling.threads = info.threads;
   scheduling.cache_bytes = memory > info.weights_bytes ? memory - info.weights_bytes : 0;
@@ -331,9 +331,10 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   scheduling.recorder = impl->recorder.get();
   impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
   info.load_ms = now_ms() - begin;
-  logger().info("{}: {} parameters, computed in {} with {} on {} threads, loaded in {:.0f} ms",
-                info.architecture, info.parameters, info.dtype, info.instruction_set, info.threads,
-                info.load_ms);
+  logger().info("{}: {} parameters, computed in {}{} with {} on {} threads, loaded in {:.0f} ms",
+                info.architecture, info.parameters, info.dtype,
+                info.kv_dtype.empty() ? "" : ", keys and values kept in " + info.kv_dtype,
+                info.instruction_set, info.threads, info.load_ms);
   return Model(std::move(impl));
 }
 

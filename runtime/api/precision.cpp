@@ -23,6 +23,19 @@ Precision parse_precision(const std::string& dtype) {
                     "expected auto, f32, bf16 or int8, found '" + dtype + "'");
 }
 
+DType parse_kv_dtype(const std::string& dtype) {
+  if (dtype == "f32") return DType::f32;
+  if (dtype == "bf16") return DType::bf16;
+  if (dtype == "int8") return DType::i8;
+  throw usage_error("DTYPE_UNSUPPORTED", "--kv-dtype", "expected f32, bf16 or int8, found '" + dtype + "'");
+}
+
+std::string effective_kv_dtype(const ModelDef& def, const std::string& asked) {
+  if (!def.states.empty()) return asked;
+  if (asked != "f32") logger().warn("--kv-dtype {}: {} keeps no keys and values", asked, def.architecture);
+  return "";
+}
+
 std::string effective_dtype(const CompiledModel& model, const std::string& asked) {
   const PrecisionBytes& bytes = model.matrix_bytes();
   if (bytes.empty()) return "f32";

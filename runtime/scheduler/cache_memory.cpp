@@ -20,10 +20,10 @@ CacheMemory::CacheMemory(const CompiledModel& model, std::uint64_t limit_bytes, 
     : layout_(model.cache().self) {
   budget_.limit_bytes = limit_bytes;
   for (const CacheGroup& group : layout_) {
-    self_.push_back(std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget_));
+    self_.push_back(std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes), budget_));
   }
   for (const CacheGroup& group : model.cache().cross) {
-    cross_ = std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget_);
+    cross_ = std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes), budget_);
   }
   if (model.def().graph("encoder") == nullptr && !self_.empty() && prefix_bytes > 0)
     prefixes_.emplace(self_, layout_, prefix_bytes, unrotated_tokens(model));

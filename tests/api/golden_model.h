@@ -1,6 +1,7 @@
 // A tiny checkpoint of tests/goldens with the values that transformers computed for it.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -39,6 +40,16 @@ inline const std::vector<std::string>& decoder_goldens() {
                                                  "phi3-tiny",
                                                  "phi3-tiny-longrope"};
   return names;
+}
+
+inline double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double product = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    product += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    aa += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+    bb += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return product / std::sqrt(aa * bb);
 }
 
 class Golden {

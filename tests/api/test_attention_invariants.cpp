@@ -128,7 +128,7 @@ TEST_CASE("maps do not depend on chunks of the prompt, nor on requests that had 
   // Those before it need a third block when most of the first prompt is done.
   std::uint64_t block_bytes = 0;
   for (const CacheGroup& group : model->cache().self)
-    block_bytes += static_cast<std::uint64_t>(group.block_bytes()) + 128;
+    block_bytes += static_cast<std::uint64_t>(group.block_bytes) + 128;
   SchedulerStats stats;
   CHECK(observed(model, prompts,
                  {.threads = 2, .cache_bytes = 10 * block_bytes, .max_requests = 6, .prefill_tokens = 2}, 3,

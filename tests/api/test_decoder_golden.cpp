@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "engine/plan/executor.h"
 #include "loaders/load_model.h"
@@ -40,25 +41,16 @@ double error_of_scale(const std::vector<float>& expected, const float* found) {
   return static_cast<double>(error / scale);
 }
 
-double cosine(const std::vector<float>& a, const std::vector<float>& b) {
-  double product = 0, aa = 0, bb = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    product += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-    aa += static_cast<double>(a[i]) * static_cast<double>(a[i]);
-    bb += static_cast<double>(b[i]) * static_cast<double>(b[i]);
-  }
-  return product / std::sqrt(aa * bb);
-}
-
 class Runner {
  public:
-  explicit Runner(const std::filesystem::path& directory, Precision precision = Precision::f32)
+  explicit Runner(const std::filesystem::path& directory, Precision precision = Precision::f32,
+                  DType cached = DType::f32)
       : loaded_(load_model(directory)),
-        model_(std::move(loaded_.def), *loaded_.weights, precision),
+        model_(std::move(loaded_.def), *loaded_.weights, precision, cached),
         executor_(model_, 2) {
     budget_.limit_bytes = std::uint64_t{1} << 30;
     for (const CacheGroup& group : model_.cache().self) {
-      pools_.push_back(std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes()), budget_));
+      pools_.push_back(std::make_unique<BlockPool>(static_cast<std::size_t>(group.block_bytes), budget_));
     }
   }
 
@@ -132,10 +124,13 @@ TEST_CASE("decoders compute what transformers computes, node by node", "[golden]
 
 TEST_CASE("a prompt in chunks gives the bits of one pass", "[invariants]") {
   for (const std::string& name : test::decoder_goldens()) {
-    for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8}) {
-      INFO(name << ", precision " << static_cast<int>(precision));
+    for (const auto& [precision, cached] :
+         {std::pair(Precision::f32, DType::f32), std::pair(Precision::bf16, DType::f32),
+          std::pair(Precision::int8, DType::f32), std::pair(Precision::f32, DType::bf16),
+          std::pair(Precision::f32, DType::i8)}) {
+      INFO(name << ", precision " << static_cast<int>(precision) << ", cache of " << attend::name(cached));
       const test::Golden golden(name);
-      Runner runner(golden.directory, precision);
+      Runner runner(golden.directory, precision, cached);
       const std::vector<std::int32_t> ids = golden.inputs().back();
       const std::vector<float> whole = runner.logits(ids, 1 << 20);
       for (const std::int32_t chunk : {1, 2, 7, 16}) {
@@ -153,7 +148,21 @@ TEST_CASE("bf16 and 8-bit weights change the logits of decoders little", "[preci
     const std::vector<float> exact = Runner(golden.directory).logits(ids, 1 << 20);
     for (const Precision precision : {Precision::bf16, Precision::int8}) {
       INFO(name << ", precision " << static_cast<int>(precision));
-      CHECK(cosine(exact, Runner(golden.directory, precision).logits(ids, 1 << 20)) >= 0.999);
+      CHECK(test::cosine(exact, Runner(golden.directory, precision).logits(ids, 1 << 20)) >= 0.999);
+    }
+  }
+}
+
+TEST_CASE("a bf16 or 8-bit cache changes the logits of decoders little", "[precision]") {
+  for (const std::string& name : test::decoder_goldens()) {
+    const test::Golden golden(name);
+    const std::vector<std::int32_t> ids = golden.inputs().back();
+    const std::vector<float> exact = Runner(golden.directory).logits(ids, 1 << 20);
+    for (const DType cached : {DType::bf16, DType::i8}) {
+      INFO(name << ", cache of " << attend::name(cached));
+      const std::vector<float> found = Runner(golden.directory, Precision::f32, cached).logits(ids, 5);
+      CHECK(found != exact);
+      CHECK(test::cosine(exact, found) >= 0.999);
     }
   }
 }

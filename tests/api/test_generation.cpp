@@ -98,9 +98,10 @@ using Sequences = std::vector<std::pair<std::vector<std::int32_t>, std::optional
 
 class Bench {
  public:
-  explicit Bench(const std::string& name = "marian-tiny") {
+  explicit Bench(const std::string& name = "marian-tiny", DType cached = DType::f32) {
     LoadedModel loaded = load_model(test::goldens() / name);
-    model = std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights);
+    model = std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights,
+                                                  Precision::automatic, cached);
   }
 
   // Submits in the given order and returns the outcomes by request; `stats` gets the counters at the end.
@@ -129,7 +130,7 @@ class Bench {
   std::uint64_t blocks(std::uint64_t count) const {
     std::uint64_t bytes = 0;
     for (const CacheGroup& group : model->cache().self)
-      bytes += static_cast<std::uint64_t>(group.block_bytes()) + 128;
+      bytes += static_cast<std::uint64_t>(group.block_bytes) + 128;
     return count * bytes;
   }
 
@@ -178,9 +179,10 @@ TEST_CASE("results depend on the request alone: batch, order, threads, memory", 
   // Besides Marian: windows, two cache groups, and rotations that depend on the length.
   const std::string name = GENERATE(as<std::string>(), "marian-tiny", "mistral-tiny", "gemma2-tiny",
                                     "gpt2-tiny", "llama-tiny-dynamic", "phi3-tiny-longrope");
-  const unsigned seed = GENERATE(1u, 2u, 3u);
-  INFO(name);
-  const Bench bench(name);
+  const auto [seed, cached] = GENERATE(std::pair(1u, DType::f32), std::pair(2u, DType::f32),
+                                       std::pair(3u, DType::bf16), std::pair(4u, DType::i8));
+  INFO(name << ", cache of " << attend::name(cached));
+  const Bench bench(name, cached);
   const auto requests = random_requests(bench.model->def().generation, 40, seed);
   const auto alone = bench.run(requests, in_order(requests.size()), {.threads = 1, .max_requests = 1});
   for (const Sequences& sequences : alone) REQUIRE(sequences.front().first != std::vector<std::int32_t>{-1});

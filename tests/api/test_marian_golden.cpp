@@ -35,28 +35,17 @@ double error_of_scale(const std::vector<float>& expected, const float* found) {
 
 class Runner {
  public:
-  explicit Runner(const test::Golden& golden)
+  explicit Runner(const test::Golden& golden, DType cached = DType::f32)
       : golden_(golden),
         loaded_(load_model(golden.directory)),
-        model_(std::move(loaded_.def), *loaded_.weights),
+        model_(std::move(loaded_.def), *loaded_.weights, Precision::automatic, cached),
         executor_(model_, 2) {
     budget_.limit_bytes = std::uint64_t{1} << 30;
   }
 
-  // Runs encoder and teacher-forced decoder on one input and checks every node the goldens have.
+  // Checks every node that the goldens have for one input.
   void check(std::size_t input) {
     const std::string prefix = std::to_string(input) + "/";
-    const std::vector<std::int32_t> source = golden_.inputs().at(input);
-    const std::vector<std::int32_t> target = golden_.expected.at("decoder_input_ids").at(input);
-    BlockPool self_pool(static_cast<std::size_t>(model_.cache().self[0].block_bytes()), budget_);
-    BlockPool cross_pool(static_cast<std::size_t>(model_.cache().cross[0].block_bytes()), budget_);
-    BlockList self(self_pool);
-    BlockList cross(cross_pool);
-    const auto S = static_cast<std::int32_t>(source.size());
-    const auto T = static_cast<std::int32_t>(target.size());
-    REQUIRE(cross.reserve(0, S));
-    REQUIRE(self.reserve(0, T));
-
     std::set<std::string> checked;
     RunOptions options;
     options.on_node = [&](const NodeView& view) {
@@ -68,6 +57,27 @@ class Runner {
       REQUIRE(error_of_scale(expected, view.data) < kTolerance);
       checked.insert(name);
     };
+    run(input, options);
+    // All of the goldens' nodes but the attention weights were met.
+    const auto names = golden_.names(prefix);
+    const auto nodes = std::count_if(names.begin(), names.end(),
+                                     [](const std::string& n) { return !n.starts_with("attention."); });
+    CHECK(static_cast<std::ptrdiff_t>(checked.size()) == nodes);
+  }
+
+  // Runs encoder and teacher-forced decoder on one input; returns the logits of every target token.
+  std::vector<float> run(std::size_t input, const RunOptions& options = {}) {
+    const std::vector<std::int32_t> source = golden_.inputs().at(input);
+    const std::vector<std::int32_t> target = golden_.expected.at("decoder_input_ids").at(input);
+    BlockPool self_pool(static_cast<std::size_t>(model_.cache().self[0].block_bytes), budget_);
+    BlockPool cross_pool(static_cast<std::size_t>(model_.cache().cross[0].block_bytes), budget_);
+    BlockList self(self_pool);
+    BlockList cross(cross_pool);
+    const auto S = static_cast<std::int32_t>(source.size());
+    const auto T = static_cast<std::int32_t>(target.size());
+    REQUIRE(cross.reserve(0, S));
+    REQUIRE(self.reserve(0, T));
+
     const auto positions = [](std::int32_t n) {
       std::vector<std::int32_t> p;
       for (std::int32_t i = 0; i < n; ++i) p.push_back(i);
@@ -82,11 +92,8 @@ class Runner {
     const std::vector<SequenceSpan> target_span{{0, T, 0, &table}};
     const std::vector<CrossSpan> read{{0, T, S, cross.data()}};
     executor_.run("decoder", {target, tp, {}, target_span, read, tp}, options);
-    // All of the goldens' nodes but the attention weights were met.
-    const auto names = golden_.names(prefix);
-    const auto nodes = std::count_if(names.begin(), names.end(),
-                                     [](const std::string& n) { return !n.starts_with("attention."); });
-    CHECK(static_cast<std::ptrdiff_t>(checked.size()) == nodes);
+    const OutputView logits = executor_.output("logits");
+    return {logits.data, logits.data + logits.rows * logits.width};
   }
 
  private:
@@ -106,6 +113,19 @@ TEST_CASE("Marian computes what transformers computes, node by node", "[golden]"
   Runner runner(golden);
   INFO(name);
   for (std::size_t input = 0; input < golden.inputs().size(); ++input) runner.check(input);
+}
+
+TEST_CASE("a bf16 or 8-bit cache changes the logits of Marian little", "[precision]") {
+  const test::Golden golden("marian-tiny");
+  for (std::size_t input = 0; input < golden.inputs().size(); ++input) {
+    const std::vector<float> exact = Runner(golden).run(input);
+    for (const DType cached : {DType::bf16, DType::i8}) {
+      INFO("input " << input << ", cache of " << attend::name(cached));
+      const std::vector<float> found = Runner(golden, cached).run(input);
+      CHECK(found != exact);
+      CHECK(test::cosine(exact, found) >= 0.999);
+    }
+  }
 }
 
 }  // namespace attend

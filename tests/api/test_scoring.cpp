@@ -132,7 +132,7 @@ TEST_CASE("a score depends on the text alone: batch, chunks, preemption", "[inva
   CHECK(run_all(model, requests, {.threads = 1, .max_requests = 7, .prefill_tokens = 3}) == alone);
   std::uint64_t block_bytes = 0;
   for (const CacheGroup& group : model->cache().self)
-    block_bytes += static_cast<std::uint64_t>(group.block_bytes()) + 128;
+    block_bytes += static_cast<std::uint64_t>(group.block_bytes) + 128;
   SchedulerStats stats;
   CHECK(run_all(model, requests,
                 {.threads = 2, .cache_bytes = 5 * block_bytes, .max_requests = 40, .prefill_tokens = 21},

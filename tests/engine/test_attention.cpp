@@ -2,6 +2,7 @@
 // threads.
 #include <omp.h>
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <cmath>
@@ -25,8 +26,8 @@ struct Case {
 // Sequences with their own blocks, filled with NaN where nothing was written.
 class Fixture {
  public:
-  Fixture(const Case& c, std::vector<std::int32_t> lengths)
-      : case_(c), lengths_(std::move(lengths)), kv_{0, c.kv_heads, c.head_dim} {
+  Fixture(const Case& c, std::vector<std::int32_t> lengths, DType dtype)
+      : case_(c), lengths_(std::move(lengths)), kv_{0, c.kv_heads, c.head_dim, dtype} {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     std::int64_t rows = 0;
@@ -37,7 +38,7 @@ class Fixture {
     for (const std::int32_t length : lengths_) {
       std::vector<std::byte*> table;
       for (int b = 0; b < (length + 15) / 16; ++b) {
-        const auto floats = static_cast<std::size_t>(kv_.size() + 16);
+        const auto floats = static_cast<std::size_t>(kv_.size_bytes() / 4 + 16);
         memory_.emplace_back(floats, std::numeric_limits<float>::quiet_NaN());
         const auto address = reinterpret_cast<std::uintptr_t>(memory_.back().data());
         table.push_back(reinterpret_cast<std::byte*>((address + 63) / 64 * 64));
@@ -47,7 +48,8 @@ class Fixture {
   }
 
   // Runs all sequences, each cut into chunks of at most `chunk` rows, all chunks of a round in one call.
-  std::vector<float> run(std::int32_t chunk, int threads) {
+  // `sink`: where the first sequence's weights go.
+  std::vector<float> run(std::int32_t chunk, int threads, const AttentionWeightsSink& sink = {}) {
     omp_set_num_threads(threads);
     AttentionShape shape{.heads = case_.heads,
                          .kv = kv_,
@@ -57,7 +59,6 @@ class Fixture {
                          .window = case_.window};
     std::vector<float> out(qkv_.size() / static_cast<std::size_t>(stride_) *
                            static_cast<std::size_t>(case_.heads * case_.head_dim));
-    std::vector<float> scratch(static_cast<std::size_t>(attention_scratch_floats(512, threads)));
     bool more = true;
     for (std::int32_t past = 0; more; past += chunk) {
       std::vector<AttentionSpan> spans;
@@ -72,9 +73,16 @@ class Fixture {
       const std::int64_t q = case_.heads * case_.head_dim;
       for (const AttentionSpan& span : spans)
         write_kv(kv_, span, qkv_.data() + q, qkv_.data() + q + case_.kv_heads * case_.head_dim, stride_);
-      attention(shape, spans, qkv_.data(), stride_, out.data(), scratch.data(), nullptr);
+      std::vector<float> scratch(static_cast<std::size_t>(attention_scratch_floats(shape, spans, threads)));
+      attention(shape, spans, qkv_.data(), stride_, out.data(), threads, scratch.data(), nullptr,
+                {&sink, sink.weights == nullptr ? 0U : 1U});
     }
     return out;
+  }
+
+  float value(std::int32_t row, std::int64_t head, std::int64_t j) const {
+    const std::int64_t at = (case_.heads + case_.kv_heads + head) * case_.head_dim + j;
+    return qkv_[static_cast<std::size_t>(row * stride_ + at)];
   }
 
   test::Matrix expected() const {
@@ -98,7 +106,10 @@ class Fixture {
       };
       const std::int64_t q = case_.heads * case_.head_dim;
       const std::int64_t kv = case_.kv_heads * case_.head_dim;
-      for (auto& row : test::naive_attention(a, columns(0, q), columns(q, kv), columns(q + kv, kv), 0))
+      const auto cached = [&](std::int64_t begin) {
+        return test::naive_cached(columns(begin, kv), case_.head_dim, kv_.dtype);
+      };
+      for (auto& row : test::naive_attention(a, columns(0, q), cached(q), cached(q + kv), 0))
         all.push_back(row);
       first += static_cast<std::size_t>(length);
     }
@@ -123,19 +134,97 @@ TEST_CASE("attention agrees with the naive reference on ragged sequences", "[att
   const Case c = GENERATE(Case{4, 4, 64, Mask::none, 0, 0}, Case{4, 4, 8, Mask::causal, 0, 0},
                           Case{6, 2, 80, Mask::causal, 0, 0}, Case{14, 2, 64, Mask::causal, 20, 0},
                           Case{4, 1, 24, Mask::none, 10, 0}, Case{2, 2, 33, Mask::causal, 0, 5.0F});
-  Fixture fixture(c, {1, 16, 17, 50, 3});
+  const DType dtype = GENERATE(DType::f32, DType::bf16, DType::i8);
+  INFO("cache of " << name(dtype));
+  Fixture fixture(c, {1, 16, 17, 50, 3}, dtype);
   CHECK(test::relative_error(fixture.run(512, 2), fixture.expected()) < 2e-6);
 }
 
+TEST_CASE("attention agrees with the naive reference over many tiles of keys", "[attention]") {
+  const Case c = GENERATE(Case{2, 2, 8, Mask::none, 0, 0}, Case{6, 1, 136, Mask::causal, 0, 0},
+                          Case{2, 1, 64, Mask::causal, 300, 0}, Case{2, 1, 136, Mask::none, 400, 5.0F});
+  const DType dtype = GENERATE(DType::f32, DType::bf16, DType::i8);
+  INFO("cache of " << name(dtype));
+  Fixture fixture(c, {1100, 2, 513}, dtype);
+  CHECK(test::relative_error(fixture.run(2048, 2), fixture.expected()) < 3e-6);
+}
+
 TEST_CASE("attention has the same bits in chunks, one token at a time, and on one thread", "[attention]") {
-  const Case c = GENERATE(Case{4, 4, 64, Mask::causal, 0, 0}, Case{6, 2, 40, Mask::causal, 9, 0});
-  Fixture fixture(c, {1, 31, 60});
-  const std::vector<float> whole = fixture.run(512, 2);
-  for (const std::int32_t chunk : {1, 5, 16, 23}) {
+  struct Work {
+    Case shape;
+    std::vector<std::int32_t> lengths;
+    std::vector<std::int32_t> chunks;
+  };
+  const Work work = GENERATE(Work{{4, 4, 64, Mask::causal, 0, 0}, {1, 31, 60}, {1, 5, 16, 23}},
+                             Work{{6, 2, 40, Mask::causal, 9, 0}, {1, 31, 60}, {1, 5, 16, 23}},
+                             Work{{7, 1, 136, Mask::causal, 0, 0}, {600, 40}, {1, 100, 512}},
+                             Work{{3, 1, 16, Mask::causal, 530, 0}, {1300}, {1, 77, 256}});
+  const DType dtype = GENERATE(DType::f32, DType::bf16, DType::i8);
+  INFO("cache of " << name(dtype));
+  Fixture fixture(work.shape, work.lengths, dtype);
+  const std::vector<float> whole = fixture.run(2048, 2);
+  for (const std::int32_t chunk : work.chunks) {
     const std::vector<float> chunked = fixture.run(chunk, chunk % 2 + 1);
     INFO("chunk " << chunk);
     CHECK(std::memcmp(whole.data(), chunked.data(), whole.size() * sizeof(float)) == 0);
   }
+  // One sequence's keys spread over more threads.
+  const std::vector<float> many = fixture.run(1, 5);
+  CHECK(std::memcmp(whole.data(), many.data(), whole.size() * sizeof(float)) == 0);
+}
+
+TEST_CASE("weights that are asked for are those that mixed the values, over many tiles", "[attention]") {
+  const Case c{4, 2, 8, Mask::causal, 600, 0};
+  constexpr std::int32_t kTokens = 1300;
+  Fixture fixture(c, {kTokens, 3}, DType::f32);
+  constexpr std::int64_t kFirst = 1290;  // only the last rows, of two of the heads
+  std::vector<float> weights(2 * 10 * kTokens);
+  AttentionWeightsSink sink{.first_row = kFirst,
+                            .rows = 10,
+                            .first_head = 1,
+                            .heads = 2,
+                            .weights = weights.data(),
+                            .row_stride = kTokens,
+                            .head_stride = 10 * kTokens};
+  const std::vector<float> out = fixture.run(2048, 2, sink);
+  for (std::int64_t head = 0; head < 2; ++head) {
+    for (std::int64_t row = 0; row < 10; ++row) {
+      double sum = 0;
+      double mixed = 0;
+      for (std::int32_t k = 0; k < kTokens; ++k) {
+        const auto weight = static_cast<double>(
+            weights[static_cast<std::size_t>(head * sink.head_stride + row * sink.row_stride + k)]);
+        const bool seen = k <= kFirst + row && k > kFirst + row - c.window;
+        CHECK((weight > 0) == seen);
+        sum += weight;
+        mixed += weight * static_cast<double>(fixture.value(k, (head + 1) / 2, 5));
+      }
+      CHECK(std::abs(sum - 1.0) < 1e-5);
+      const auto at = ((kFirst + row) * c.heads + head + 1) * c.head_dim + 5;
+      CHECK(std::abs(mixed - static_cast<double>(out[static_cast<std::size_t>(at)])) < 1e-5);
+    }
+  }
+  const std::vector<float> once = weights;
+  std::ranges::fill(weights, 0.0F);
+  fixture.run(100, 1, sink);
+  CHECK(weights == once);
+}
+
+TEST_CASE("a row that is not finite stays so in a cache of 8 bits", "[attention]") {
+  const KvSlice kv{0, 1, 8, DType::i8};
+  alignas(64) std::byte block[1024];
+  REQUIRE(kv.size_bytes() <= 1024);
+  std::byte* table = block;
+  std::vector<float> keys(16, 1.0F);
+  keys[3] = std::numeric_limits<float>::quiet_NaN();
+  write_kv(kv, {0, 1, 0, 1, &table}, keys.data(), keys.data() + 8, 16);
+  CHECK(std::isnan(*reinterpret_cast<const float*>(block + kv.key_scales_offset(0))));
+  CHECK(*reinterpret_cast<const float*>(block + kv.value_scales_offset(0)) == 1.0F / 127.0F);
+  keys.assign(16, 0.0F);
+  keys[9] = 1e-45F;  // a denormal, whose inverse overflows
+  write_kv(kv, {0, 1, 0, 1, &table}, keys.data(), keys.data() + 8, 16);
+  CHECK(*reinterpret_cast<const float*>(block + kv.key_scales_offset(0)) == 0.0F);
+  CHECK(std::isfinite(*reinterpret_cast<const float*>(block + kv.value_scales_offset(0))));
 }
 
 }  // namespace attend

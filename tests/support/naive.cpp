@@ -102,6 +102,27 @@ Matrix naive_attention(const Attention& a, const Matrix& q, const Matrix& keys, 
   return out;
 }
 
+Matrix naive_cached(const Matrix& x, std::int64_t head_dim, DType dtype) {
+  Matrix cached = x;
+  for (std::vector<double>& row : cached) {
+    for (auto head = row.begin(); head != row.end(); head += head_dim) {
+      double largest = 0;
+      for (auto v = head; v != head + head_dim; ++v) largest = std::max(largest, std::abs(*v));
+      // In f32, or a value half way between two steps would go another way.
+      const float factor = 127.0F / static_cast<float>(largest);
+      for (auto v = head; v != head + head_dim; ++v) {
+        if (dtype == DType::i8 && largest > 0)
+          *v = static_cast<double>(std::nearbyint(static_cast<float>(*v) * factor)) * largest / 127;
+        if (dtype != DType::bf16 || *v == 0) continue;
+        // 8 bits of mantissa, the leading one included.
+        const double unit = std::ldexp(1.0, std::ilogb(*v) - 7);
+        *v = std::nearbyint(*v / unit) * unit;
+      }
+    }
+  }
+  return cached;
+}
+
 void naive_rope(Matrix& x, std::int64_t heads, std::int64_t head_dim, const Rope& rope,
                 std::span<const std::int32_t> positions) {
   for (std::size_t r = 0; r < x.size(); ++r) {

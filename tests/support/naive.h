@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "attend/dtype.h"
 #include "engine/graph/attributes.h"
 
 namespace attend::test {
@@ -21,6 +22,9 @@ Matrix naive_norm(const Matrix& x, const Norm& norm, std::span<const float> weig
 // q [rows, heads * d] at positions past, past + 1, ...; keys and values [keys, kv_heads * d].
 Matrix naive_attention(const Attention& attributes, const Matrix& q, const Matrix& keys, const Matrix& values,
                        std::int64_t past);
+// Keys or values [rows, heads * d] as a cache of this type gives them back: f32, bf16 (to the nearest, ties
+// to even) or i8 with the scale max |x| / 127 for each row of each head.
+Matrix naive_cached(const Matrix& x, std::int64_t head_dim, DType dtype);
 // Rotates `heads` heads of every row; row i stands at `positions[i]`.
 void naive_rope(Matrix& x, std::int64_t heads, std::int64_t head_dim, const Rope& rope,
                 std::span<const std::int32_t> positions);

@@ -82,7 +82,15 @@ TEST_CASE("inspect reads headers only: 10 GB that are not there") {
   CHECK(info["architecture"] == "LlamaForCausalLM");
   CHECK(info["parameters"].get<std::int64_t>() > 5'000'000'000);
   CHECK(info["weights_file_bytes"].get<std::int64_t>() == 2 * info["parameters"].get<std::int64_t>());
+  CHECK(info["kv_dtype"] == "f32");
   CHECK(info["cache_bytes_per_token"] == 20 * 2 * 8 * 128 * 4);
+  for (const auto& [dtype, head_bytes] : {std::pair("bf16", 128 * 2), std::pair("int8", 128 + 4)}) {
+    const ProcessResult narrow =
+        run_attend({"inspect", directory, "--json", "--max-memory", "100G", "--kv-dtype", dtype});
+    REQUIRE(narrow.exit_code == 0);
+    CHECK(narrow.json_lines().at(0)["kv_dtype"] == dtype);
+    CHECK(narrow.json_lines().at(0)["cache_bytes_per_token"] == 20 * 2 * 8 * head_bytes);
+  }
   CHECK(info["max_input_tokens"] == 8192);
   CHECK(info["inspect_ms"].get<double>() > 0);
   for (const json& group : info["tensors"]) {

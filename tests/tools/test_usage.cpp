@@ -69,6 +69,7 @@ TEST_CASE("a value out of range names the option and the range") {
       {"--early-stopping", "maybe"},
       {"--threads", "0"},
       {"--dtype", "f31"},
+      {"--kv-dtype", "f16"},
       {"--max-memory", "lots"},
       {"--log-level", "loud"},
       {"--seed", "-1"},

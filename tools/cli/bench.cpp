@@ -171,6 +171,7 @@ nlohmann::ordered_json figures_json(const Model& model, const Figures& figures, 
   nlohmann::ordered_json json = {
       {"architecture", info.architecture},
       {"dtype", info.dtype},
+      {"kv_dtype", info.kv_dtype},
       {"threads", info.threads},
       {"instruction_set", info.instruction_set},
       {"items", last.latencies_ms.size()},

@@ -59,6 +59,7 @@ nlohmann::ordered_json inspection_json(const Inspection& inspection, double ms) 
       {"task", info.task},
       {"tasks", info.tasks},
       {"dtype", info.dtype},
+      {"kv_dtype", info.kv_dtype},
       {"instruction_set", info.instruction_set},
       {"threads", info.threads},
       {"parameters", info.parameters},
@@ -125,11 +126,12 @@ void add_sizes(std::vector<Row>& rows, const Inspection& inspection) {
   rows.push_back({"weights", fmt::format("{} in memory, {} on disk", size_text(memory.weights_bytes),
                                          size_text(memory.weights_file_bytes))});
   if (memory.cache_bytes_per_token > 0) {
-    rows.push_back({"cache", fmt::format("{} a token{}", size_text(memory.cache_bytes_per_token),
+    rows.push_back({"cache", fmt::format("{} a token{}, in {}", size_text(memory.cache_bytes_per_token),
                                          memory.cross_cache_bytes_per_token == 0
                                              ? ""
                                              : fmt::format(", {} a source token",
-                                                           size_text(memory.cross_cache_bytes_per_token)))});
+                                                           size_text(memory.cross_cache_bytes_per_token)),
+                                         info.kv_dtype)});
   }
   rows.push_back({"arena", fmt::format("{} for a step of {} tokens", size_text(memory.arena_bytes),
                                        memory.arena_tokens)});

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "tools/cli/output.h"
 #include "tools/cli/progress.h"
@@ -13,12 +16,23 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 
+// One of `values`, the first of which is the default.
+std::string choice(const Options& options, const std::string& name, const std::vector<std::string>& values) {
+  const std::string value = options.text(name).value_or(values.front());
+  if (std::ranges::find(values, value) == values.end()) {
+    throw usage_error("OPTION_VALUE", "--" + name,
+                      fmt::format("expected one of {}, found '{}'", fmt::join(values, ", "), value));
+  }
+  return value;
+}
+
 }  // namespace
 
 std::vector<OptionSpec> model_options() {
   return {
       {"threads", OptionKind::value, "N", "threads to compute with (default: the processors there are)"},
       {"dtype", OptionKind::value, "T", "auto, f32, bf16 or int8 (default: auto)"},
+      {"kv-dtype", OptionKind::value, "T", "of cached keys and values: f32, bf16 or int8 (default: f32)"},
       {"max-memory", OptionKind::value, "SIZE", "limit for weights and cache, such as 4G"},
   };
 }
@@ -47,11 +61,8 @@ void set_up_logging(const Options& options) {
 LoadOptions load_options(const Options& options) {
   LoadOptions load;
   load.threads = static_cast<int>(options.integer("threads", 1, kMaxThreads).value_or(0));
-  load.dtype = options.text("dtype").value_or("auto");
-  if (load.dtype != "auto" && load.dtype != "f32" && load.dtype != "bf16" && load.dtype != "int8") {
-    throw usage_error("OPTION_VALUE", "--dtype",
-                      "expected auto, f32, bf16 or int8, found '" + load.dtype + "'");
-  }
+  load.dtype = choice(options, "dtype", {"auto", "f32", "bf16", "int8"});
+  load.kv_dtype = choice(options, "kv-dtype", {"f32", "bf16", "int8"});
   if (const auto text = options.text("max-memory")) load.max_memory_bytes = parse_bytes("max-memory", *text);
   return load;
 }

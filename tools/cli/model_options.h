@@ -1,4 +1,4 @@
-// What every subcommand that loads a model shares: --threads, --dtype, --max-memory, --log-level.
+// What every subcommand that loads a model shares: --threads, --dtype, --kv-dtype, --max-memory, --log-level.
 #pragma once
 
 #include <string>

@@ -173,6 +173,7 @@ nlohmann::ordered_json profile_json(const Profile& profile, const std::vector<Pr
   nlohmann::ordered_json json = {
       {"architecture", info.architecture},
       {"dtype", info.dtype},
+      {"kv_dtype", info.kv_dtype},
       {"threads", info.threads},
       {"instruction_set", info.instruction_set},
       {"wall_ms", profile.wall_seconds * 1e3},

@@ -34,6 +34,7 @@ class Tokenizer;
 struct LoadOptions {
   int threads = 0;                     // 0: the processors this process may use
   std::string dtype = "auto";          // auto | f32 | bf16 | int8
+  std::string kv_dtype = "f32";        // of the cached keys and values: f32 | bf16 | int8
   std::uint64_t max_memory_bytes = 0;  // weights, cache and arena; 0: what the machine has free
   int max_batch_size = 64;             // requests that run at once
   bool check_tensors = false;          // refuse weights that hold NaN or infinity
@@ -49,6 +50,7 @@ struct ModelInfo {
   std::string task;                // the default one, by its Hugging Face name: "translation"
   std::vector<std::string> tasks;  // every task this checkpoint can do
   std::string dtype;               // of the computation: "f32"
+  std::string kv_dtype;            // of the cached keys and values; empty where none are kept
   std::string instruction_set;     // "AVX2"
   int threads = 1;
   std::int64_t parameters = 0;        // elements of all tensors, tied ones once

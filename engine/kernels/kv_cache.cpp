@@ -1,0 +1,148 @@
+#include "engine/kernels/kv_cache.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/kv_cache.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// after foreach_target
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace attend {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+
+// 16 floats that begin with `count` of x; zeros follow.
+const float* whole(const float* x, std::int64_t count, float* buffer) {
+  if (count == 16) return x;
+  std::fill(std::copy_n(x, count, buffer), buffer + 16, 0.0F);
+  return buffer;
+}
+
+// The factor that a row is multiplied with before it is rounded, and the scale that undoes it.
+struct RowScale {
+  float factor = 1.0F;
+  float scale = 1.0F;
+};
+
+RowScale row_scale(const float* row, std::int64_t width) {
+  const D d;
+  constexpr float kLevels = 127.0F;
+  HWY_ALIGN float buffer[16];
+  V largest = hn::Zero(d);
+  V nan = hn::Zero(d);  // NaN in the lanes where one was seen
+  for (std::int64_t i = 0; i < width; i += 16) {
+    const float* x = whole(row + i, std::min<std::int64_t>(16, width - i), buffer);
+    for (std::int64_t lane = 0; lane < 16; lane += kLanes) {
+      const V value = hn::LoadU(d, x + lane);
+      nan = hn::IfThenElse(hn::IsNaN(value), value, nan);
+      largest = hn::Max(largest, hn::Abs(value));
+    }
+  }
+  const float magnitude = hn::GetLane(hn::MaxOfLanes(d, largest));
+  if (!std::isfinite(magnitude) || !hn::AllFalse(d, hn::IsNaN(nan)))
+    return {0.0F, std::numeric_limits<float>::quiet_NaN()};
+  // The inverse of denormals overflows; they are as good as zeros.
+  const float factor = magnitude > 0.0F ? kLevels / magnitude : 0.0F;
+  return {std::isfinite(factor) ? factor : 0.0F, magnitude / kLevels};
+}
+
+// 16 elements in the form of the cache.
+void convert(const float* x, float, float* y) {
+  std::copy_n(x, 16, y);
+}
+
+void convert(const float* x, float, std::uint16_t* y) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<std::uint16_t, D> du16;
+  for (std::int64_t i = 0; i < 16; i += kLanes) {
+    const V value = hn::LoadU(d, x + i);
+    const auto bits = hn::BitCast(du, value);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFFU))));
+    const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(du, 0x40U));
+    const auto result = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet, rounded);
+    hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, result)), du16, y + i);
+  }
+}
+
+// A row that is not finite has the factor 0 and the scale NaN: what is stored for it does not matter.
+void convert(const float* x, float factor, std::int8_t* y) {
+  const D d;
+  const hn::Rebind<std::int8_t, D> di8;
+  for (std::int64_t i = 0; i < 16; i += kLanes) {
+    const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)));
+    hn::StoreU(hn::DemoteTo(di8, rounded), di8, y + i);
+  }
+}
+
+// One token of one head: its key becomes a column of `keys`, its value a row of `values`.
+template <class T>
+void write_row(const float* key, const float* value, std::int64_t width, RowScale key_scale,
+               RowScale value_scale, T* keys, T* values) {
+  HWY_ALIGN float buffer[16];
+  HWY_ALIGN T part[16];
+  for (std::int64_t j = 0; j < width; j += 16) {
+    const std::int64_t count = std::min<std::int64_t>(16, width - j);
+    convert(whole(key + j, count, buffer), key_scale.factor, part);
+    for (std::int64_t i = 0; i < count; ++i) keys[(j + i) * kBlockTokens] = part[i];
+    convert(whole(value + j, count, buffer), value_scale.factor, values + j);
+  }
+}
+
+template <class T>
+void write_rows(const KvSlice& kv, const AttentionSpan& span, const float* keys, const float* values,
+                std::int64_t stride) {
+  for (std::int64_t r = 0; r < span.rows; ++r) {
+    const std::int64_t slot = (span.past + r) % kBlockTokens;
+    std::byte* block = span.blocks[(span.past + r) / kBlockTokens];
+    for (std::int64_t head = 0; head < kv.heads; ++head) {
+      const std::int64_t at = (span.first_row + r) * stride + head * kv.head_dim;
+      RowScale key_scale, value_scale;
+      if constexpr (sizeof(T) == 1) {
+        key_scale = row_scale(keys + at, kv.head_dim);
+        value_scale = row_scale(values + at, kv.head_dim);
+        reinterpret_cast<float*>(block + kv.key_scales_offset(head))[slot] = key_scale.scale;
+        reinterpret_cast<float*>(block + kv.value_scales_offset(head))[slot] = value_scale.scale;
+      }
+      write_row(keys + at, values + at, kv.head_dim, key_scale, value_scale,
+                reinterpret_cast<T*>(block + kv.key_offset(head)) + slot,
+                reinterpret_cast<T*>(block + kv.value_offset(head)) + slot * kv.value_stride());
+    }
+  }
+}
+
+void write_span(const KvSlice& kv, const AttentionSpan& span, const float* keys, const float* values,
+                std::int64_t stride) {
+  switch (kv.dtype) {
+    case DType::bf16: return write_rows<std::uint16_t>(kv, span, keys, values, stride);
+    case DType::i8: return write_rows<std::int8_t>(kv, span, keys, values, stride);
+    default: return write_rows<float>(kv, span, keys, values, stride);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace attend
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attend {
+
+HWY_EXPORT(write_span);
+
+void write_kv(const KvSlice& kv, const AttentionSpan& span, const float* keys, const float* values,
+              std::int64_t stride) {
+  HWY_DYNAMIC_DISPATCH(write_span)(kv, span, keys, values, stride);
+}
+
+}  // namespace attend
+#endif
