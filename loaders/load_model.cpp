@@ -7,7 +7,9 @@
 
 #include "attend/error.h"
 #include "engine/log.h"
+#include "engine/model/quantized_weights.h"
 #include "loaders/files/generation_config_reader.h"
+#include "loaders/files/quantization.h"
 #include "loaders/files/sentence_transformers.h"
 #include "loaders/files/weights.h"
 #include "loaders/graph/graph_file.h"
@@ -38,13 +40,23 @@ void check_tokenizer(const ModelDef& def, const Tokenizer& tokenizer,
       directory.string(), tokenizer.vocab_size() - 1, rows);
 }
 
+// What the definition left over, and 8-bit weights that are not as they should be.
+void check_tensors(Checkpoint& checkpoint, const LoadedModel& model) {
+  std::vector<Issue> issues = checkpoint.finish();
+  if (model.def.quantized) {
+    const std::vector<Issue> more = check_quantized(model.def, *model.weights);
+    issues.insert(issues.end(), more.begin(), more.end());
+  }
+  if (!issues.empty()) throw Error(std::move(issues));
+}
+
 // A model that brings its own graph.
 LoadedModel load_graph_model(const std::filesystem::path& directory) {
   LoadedModel model;
   model.weights = open_weights(directory);
   Checkpoint checkpoint(*model.weights);
   model.def = read_graph_file(directory, checkpoint);
-  if (std::vector<Issue> issues = checkpoint.finish(); !issues.empty()) throw Error(std::move(issues));
+  check_tensors(checkpoint, model);
   model.tokenizer = load_tokenizer(directory);
   logger().info("{}: the graph is that of {}", directory.string(), kGraphFile);
   return model;
@@ -66,9 +78,13 @@ LoadedModel load_model(const std::filesystem::path& root) {
     config.finish();
   }
 
+  // Before the weights: those of other methods have types that nothing here reads.
+  const bool quantized = read_quantization(config);
+  if (!config.issues().empty()) config.finish();
   LoadedModel model;
   model.weights = open_weights(directory);
   Checkpoint checkpoint(*model.weights);
+  if (quantized) checkpoint.allow_quantized();
   // Ids that may be generated: encoder-decoder models can have a vocabulary per side.
   const std::int64_t vocab = config.optional_int(
       config.has("decoder_vocab_size") ? "decoder_vocab_size" : "vocab_size", kVocabRange.max, kVocabRange);
@@ -77,7 +93,8 @@ LoadedModel load_model(const std::filesystem::path& root) {
   model.def.architecture = name;
   model.def.model_type = config.model_type();
   model.def.generation = generation;
-  if (std::vector<Issue> issues = checkpoint.finish(); !issues.empty()) throw Error(std::move(issues));
+  model.def.quantized = quantized;
+  check_tensors(checkpoint, model);
   if (model.def.head == "Model") {
     if (auto embedding = read_sentence_embedding(root, directory)) model.def.sentence_embedding = *embedding;
   }

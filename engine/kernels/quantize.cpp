@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
@@ -82,19 +83,32 @@ void quantize_row(const float* x, std::int64_t width, int levels, std::uint8_t* 
   }
 }
 
-void quantize_weight_row(const float* w, std::int64_t width, std::int8_t* q, float* scale,
-                         std::int32_t* sum) {
+void quantize_weight_row(const float* w, std::int64_t width, std::int8_t* q, float* scale) {
+  const D d;
+  const hn::Rebind<std::int8_t, D> di8;
   const float magnitude = max_magnitude(w, width);
   const bool finite = std::isfinite(magnitude);
   *scale = finite ? magnitude / 127.0F : std::numeric_limits<float>::quiet_NaN();
   const float inverse = magnitude > 0.0F ? 127.0F / magnitude : 0.0F;
   const float factor = finite && std::isfinite(inverse) ? inverse : 0.0F;
-  *sum = 0;
-  for (std::int64_t i = 0; i < width; ++i) {
-    const auto rounded = finite ? static_cast<int>(std::nearbyint(w[i] * factor)) : 0;
-    q[i] = static_cast<std::int8_t>(rounded);
-    *sum += rounded;
-  }
+  const V factor_v = hn::Set(d, factor);
+  std::int64_t i = 0;
+  for (; i + kLanes <= width && finite; i += kLanes)
+    hn::StoreU(hn::DemoteTo(di8, hn::NearestInt(hn::Mul(hn::LoadU(d, w + i), factor_v))), di8, q + i);
+  for (; i < width; ++i)
+    q[i] = static_cast<std::int8_t>(finite ? static_cast<int>(std::nearbyint(w[i] * factor)) : 0);
+}
+
+std::int32_t sum_row(const std::int8_t* q, std::int64_t width) {
+  const hn::CappedTag<std::int32_t, 16> di;
+  const hn::Rebind<std::int8_t, decltype(di)> di8;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(di));
+  auto sums = hn::Zero(di);
+  std::int64_t i = 0;
+  for (; i + lanes <= width; i += lanes) sums = hn::Add(sums, hn::PromoteTo(di, hn::LoadU(di8, q + i)));
+  std::int32_t sum = hn::GetLane(hn::SumOfLanes(di, sums));
+  for (; i < width; ++i) sum += q[i];
+  return sum;
 }
 
 // Columns [first, first + count) of one row; pointers are those of the row.
@@ -153,6 +167,7 @@ namespace {
 HWY_EXPORT(round_range);
 HWY_EXPORT(quantize_row);
 HWY_EXPORT(quantize_weight_row);
+HWY_EXPORT(sum_row);
 HWY_EXPORT(dequantize_range);
 
 // Below this many elements a parallel region costs more than it gives.
@@ -178,13 +193,22 @@ void quantize_rows(const float* x, std::int64_t rows, std::int64_t width, int le
     HWY_DYNAMIC_DISPATCH(quantize_row)(x + r * width, width, levels, q + r * width, row_scales + r);
 }
 
-void quantize_weights(const float* w, std::int64_t rows, std::int64_t width, std::int8_t* q, float* scales,
-                      std::int32_t* weight_sums) {
-#pragma omp parallel for schedule(static) if (rows * width >= kParallelElements)
-  for (std::int64_t r = 0; r < rows; ++r) {
-    HWY_DYNAMIC_DISPATCH(quantize_weight_row)
-    (w + r * width, width, q + r * width, scales + r, weight_sums + r);
+void quantize_weights(const float* w, std::int64_t rows, std::int64_t width, std::int8_t* q, float* scales) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    HWY_DYNAMIC_DISPATCH(quantize_weight_row)(w + r * width, width, q + r * width, scales + r);
+}
+
+void convert_weights(DType dtype, const float* w, std::int64_t rows, std::int64_t width, std::byte* dst,
+                     float* scales) {
+  switch (dtype) {
+    case DType::i8: quantize_weights(w, rows, width, reinterpret_cast<std::int8_t*>(dst), scales); return;
+    case DType::bf16: round_to_bf16(w, rows * width, reinterpret_cast<std::uint16_t*>(dst)); return;
+    default: std::memcpy(dst, w, static_cast<std::size_t>(rows * width) * sizeof(float));
   }
+}
+
+void sum_weights(const std::int8_t* q, std::int64_t rows, std::int64_t width, std::int32_t* sums) {
+  for (std::int64_t r = 0; r < rows; ++r) sums[r] = HWY_DYNAMIC_DISPATCH(sum_row)(q + r * width, width);
 }
 
 void dequantize_rows(const void* sums, std::int64_t rows, std::int64_t width, const Dequantization& how,

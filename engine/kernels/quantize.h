@@ -6,6 +6,7 @@
 // threads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "engine/graph/attributes.h"
@@ -21,10 +22,14 @@ void round_to_bf16(const float* x, std::int64_t count, std::uint16_t* y);
 void quantize_rows(const float* x, std::int64_t rows, std::int64_t width, int levels, std::uint8_t* q,
                    float* row_scales);
 
-// q = round(w / scale) with scale = max |w| / 127, for each row of [rows, width]; weight_sums are the sums of
-// q.
-void quantize_weights(const float* w, std::int64_t rows, std::int64_t width, std::int8_t* q, float* scales,
-                      std::int32_t* weight_sums);
+// q = round(w / scale) with scale = max |w| / 127, for each row of [rows, width]; a row that holds an
+// infinity or NaN gets the scale NaN. On the calling thread.
+void quantize_weights(const float* w, std::int64_t rows, std::int64_t width, std::int8_t* q, float* scales);
+// [rows, width] in another precision: f32, bf16, or i8, which alone has `scales`.
+void convert_weights(DType dtype, const float* w, std::int64_t rows, std::int64_t width, std::byte* dst,
+                     float* scales);
+// The sums of the rows.
+void sum_weights(const std::int8_t* q, std::int64_t rows, std::int64_t width, std::int32_t* sums);
 
 struct Dequantization {
   const float* row_scales = nullptr;          // [rows]

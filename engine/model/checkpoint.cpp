@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/log.h"
+#include "engine/model/quantized_weights.h"
 
 namespace attend {
 
@@ -79,7 +80,10 @@ bool Checkpoint::same_values(const TensorInfo& a, const TensorInfo& b) const {
     if (!std::equal(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(count), right.begin()))
       return false;
   }
-  return true;
+  if (a.dtype != DType::i8) return true;
+  const TensorInfo* left_scales = store_->find(scale_name(a.name));
+  const TensorInfo* right_scales = store_->find(scale_name(b.name));
+  return left_scales != nullptr && right_scales != nullptr && same_values(*left_scales, *right_scales);
 }
 
 std::vector<const TensorInfo*> Checkpoint::copies(const Tie& tie) const {
@@ -112,14 +116,23 @@ const TensorInfo* Checkpoint::resolve(std::string_view name) const {
   return tied.empty() ? own : tied.front();
 }
 
+bool Checkpoint::readable(const TensorInfo& tensor) const {
+  return is_floating(tensor.dtype) || (quantized_ && tensor.dtype == DType::i8);
+}
+
+void Checkpoint::mark_used(const TensorInfo& tensor) {
+  used_.insert(tensor.name);
+  if (quantized_ && tensor.dtype == DType::i8) used_.insert(scale_name(tensor.name));
+}
+
 const TensorInfo* Checkpoint::use(std::string_view name) {
   const TensorInfo* found = resolve(name);
   if (found == nullptr) return found;
-  used_.insert(found->name);
+  mark_used(*found);
   // A tied matrix that is stored several times is one matrix.
   const Tie* tie = tie_of(name);
   if (tie == nullptr || tie->apart.contains(found->name)) return found;
-  for (const TensorInfo* copy : copies(*tie)) used_.insert(copy->name);
+  for (const TensorInfo* copy : copies(*tie)) mark_used(*copy);
   return found;
 }
 
@@ -138,10 +151,13 @@ const TensorInfo* Checkpoint::require(std::string_view name, const Shape& shape)
                            shape.str(), found->shape.str())});
     return nullptr;
   }
-  if (!is_floating(found->dtype)) {
+  if (!readable(*found)) {
     add_issue({"MODEL_TENSOR_DTYPE", found->file + ": " + found->name,
-               fmt::format("tensor {}: expected f64, f32, f16 or bf16, found {}", found->name,
-                           attend::name(found->dtype))});
+               fmt::format("tensor {}: expected f64, f32, f16 or bf16, found {}{}", found->name,
+                           attend::name(found->dtype),
+                           found->dtype == DType::i8
+                               ? ", without a quantization_config that says what it stands for"
+                               : "")});
     return nullptr;
   }
   return found;

@@ -30,6 +30,11 @@ class Checkpoint {
   }
   // Tensors that are known and rightly unused; '*' matches any run of characters.
   void ignore(std::vector<std::string> patterns);
+  // Matrices may be in 8 bits, with their scales beside them (engine/model/quantized_weights.h); whether the
+  // right ones are is check_quantized()'s to say.
+  void allow_quantized() { quantized_ = true; }
+  // Whether the dtype of a tensor is one that can be computed with.
+  bool readable(const TensorInfo& tensor) const;
 
   // The stored tensor for `name`, marked as used; null when there is none.
   const TensorInfo* use(std::string_view name);
@@ -55,8 +60,10 @@ class Checkpoint {
   // The stored tensors of the tie that are one with its first, the first among them.
   std::vector<const TensorInfo*> copies(const Tie& tie) const;
   bool same_values(const TensorInfo& a, const TensorInfo& b) const;
+  void mark_used(const TensorInfo& tensor);
 
   const WeightStore* store_;
+  bool quantized_ = false;
   std::vector<Tie> ties_;
   std::vector<std::string> prefixes_;
   std::vector<std::pair<std::string, std::string>> spellings_;

@@ -39,6 +39,10 @@ struct ModelDef {
   // Of cross-encoders: what is applied to the score, a class path of torch; empty: not said.
   std::string cross_encoder_activation;
 
+  // Matrices are stored in 8 bits (engine/model/quantized_weights.h): computed with so, unless another
+  // precision is asked for.
+  bool quantized = false;
+
   // "encoder" and/or "decoder"; an encoder graph writes cross states, a decoder graph reads them.
   std::map<std::string, Graph> graphs;
   std::vector<StateSpec> states;

@@ -51,9 +51,10 @@ constexpr double kWorthwhile = 0.8;
 double trial_seconds(const DenseSpec& spec) {
   DenseLibrary library;
   const int id = library.add(spec);
-  const auto weights = library.pack(id, [&](std::int64_t, std::int64_t rows, float* dst) {
+  const auto fill = [&](std::int64_t, std::int64_t rows, float* dst) {
     for (std::int64_t i = 0; i < rows * spec.in; ++i) dst[i] = static_cast<float>(i % 17 - 8) / 16.0F;
-  });
+  };
+  const auto weights = library.pack(id, converted_rows(spec.weights, spec.in, fill));
   std::vector<float> src(static_cast<std::size_t>(kTrialRows * spec.in), 0.5F);
   std::vector<float> dst(static_cast<std::size_t>(kTrialRows * spec.out));
   DenseExecutor executor(library);

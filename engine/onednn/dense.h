@@ -37,8 +37,12 @@ struct DenseSpec {
   bool operator==(const DenseSpec&) const = default;
 };
 
-// Fills rows [first, first + count) of a weight matrix [out, in] as f32.
-using RowSource = std::function<void(std::int64_t first, std::int64_t count, float* dst)>;
+// Fills rows [first, first + count) of a weight matrix [out, in], in the precision in which it is packed; of
+// i8, also the scales of these rows. Called from several threads at once.
+using RowSource = std::function<void(std::int64_t first, std::int64_t count, std::byte* dst, float* scales)>;
+// Rows of f32 as a source of another precision.
+RowSource converted_rows(DType weights, std::int64_t in,
+                         std::function<void(std::int64_t first, std::int64_t count, float* dst)> rows);
 
 // A weight matrix in the layout and precision of its product. Immutable.
 class PackedWeights {
@@ -63,6 +67,7 @@ class DenseLibrary {
   // Equal specs share their primitives. With `layout_of`, the id of a spec of the same sizes, the weights
   // keep that spec's layout. Throws Error when oneDNN has no primitive for it.
   int add(const DenseSpec& spec, int layout_of = -1);
+  // Runs on all OpenMP threads; what `source` throws is thrown on.
   std::shared_ptr<const PackedWeights> pack(int spec, const RowSource& source);
   // oneDNN's name of the implementation: "brgemm:avx2".
   const std::string& implementation(int spec) const;

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
 
+#include "engine/in_parallel.h"
 #include "engine/kernels/quantize.h"
+#include "engine/kernels/transpose_words.h"
 
 namespace attend {
 namespace {
@@ -14,9 +19,27 @@ using DataType = dnnl::memory::data_type;
 using Dims = dnnl::memory::dims;
 using Tag = dnnl::memory::format_tag;
 
-constexpr std::int64_t kStagingFloats = std::int64_t{1} << 20;
+constexpr std::int64_t kWordBytes = 4;
+// Of the rows that a thread has in hand: they stay in its L2 cache on their way to the blocks.
+constexpr std::int64_t kStagingBytes = std::int64_t{1} << 18;
 
 }  // namespace
+
+RowSource converted_rows(DType weights, std::int64_t in,
+                         std::function<void(std::int64_t first, std::int64_t count, float* dst)> rows) {
+  return [=, rows = std::move(rows)](std::int64_t first, std::int64_t count, std::byte* dst, float* scales) {
+    std::vector<float> exact(static_cast<std::size_t>(count * in));
+    rows(first, count, exact.data());
+    convert_weights(weights, exact.data(), count, in, dst, scales);
+  };
+}
+
+// Blocked layouts keep the elements of a word side by side (of bf16 two inputs, of i8 four), and the words of
+// neighbouring rows: packing transposes words, whatever their elements.
+struct BlockedWeights::Words {
+  std::int64_t per_row = 0;
+  std::vector<std::int64_t> row_offsets, word_offsets;
+};
 
 BlockedWeights::BlockedWeights(const dnnl::engine& engine, const ProductPrimitive& product,
                                const DenseSpec& spec, const RowSource& source)
@@ -25,14 +48,13 @@ BlockedWeights::BlockedWeights(const dnnl::engine& engine, const ProductPrimitiv
       dtype_(spec.weights),
       transposed_(product.flavour == Flavour::matmul),
       buffer_(Tensor(DType::u8, {static_cast<std::int64_t>(product.weights.get_size())})),
-      memory_(product.weights, engine, buffer_.bytes()) {
-  std::memset(buffer_.bytes(), 0, buffer_.size_bytes());
+      memory_(product.weights, engine, buffer_.bytes()),
+      column_offsets_(offsets_of(1 - row_dim(), in_)) {
   if (dtype_ == DType::i8) {
     scales_.resize(static_cast<std::size_t>(out_));
     sums_.resize(static_cast<std::size_t>(out_));
   }
   fill(engine, source);
-  make_offsets();
   describe();
 }
 
@@ -87,53 +109,133 @@ std::int64_t BlockedWeights::block(int dim) const {
   return product;
 }
 
-void BlockedWeights::fill(const dnnl::engine& engine, const RowSource& source) {
-  const std::int64_t align = block(row_dim());
-  const std::int64_t step = std::max(align, kStagingFloats / std::max<std::int64_t>(in_, 1) / align * align);
-  const auto staged = static_cast<std::size_t>(std::min(step, out_) * in_);
-  std::vector<float> staging(staged);
-  std::vector<std::int8_t> quantized(dtype_ == DType::i8 ? staged : 0);
-  dnnl::stream stream(engine);
-  for (std::int64_t first = 0; first < out_; first += step) {
-    const std::int64_t rows = std::min(step, out_ - first);
-    source(first, rows, staging.data());
-    void* elements = staging.data();
-    if (dtype_ == DType::i8) {
-      quantize_weights(staging.data(), rows, in_, quantized.data(), scales_.data() + first,
-                       sums_.data() + first);
-      elements = quantized.data();
-    }
-    const auto dims = [&](std::int64_t r) { return transposed_ ? Dims{in_, r} : Dims{r, in_}; };
-    const Desc plain(dims(rows), dtype_ == DType::i8 ? DataType::s8 : DataType::f32,
-                     transposed_ ? Tag::ba : Tag::ab);
-    const Desc part =
-        memory_.get_desc().submemory_desc(dims(rows), transposed_ ? Dims{0, first} : Dims{first, 0});
-    dnnl::memory from(plain, engine, elements);
-    dnnl::memory to(part, engine, buffer_.bytes());
-    dnnl::reorder(from, to).execute(stream, from, to);
-    stream.wait();
-  }
+std::int64_t BlockedWeights::padded(int dim) const {
+  return memory_.get_desc().get_padded_dims()[static_cast<std::size_t>(dim)];
 }
 
-std::int64_t BlockedWeights::offset_of(int dim, std::int64_t index) const {
-  const Desc desc = memory_.get_desc();
-  const auto blocks = desc.get_inner_blks();
-  const auto dims = desc.get_inner_idxs();
+namespace {
+
+std::int64_t blocked_offset(std::span<const std::int64_t> blocks, std::span<const std::int64_t> block_dims,
+                            std::int64_t outer_stride, int dim, std::int64_t index) {
   std::int64_t offset = 0;
   std::int64_t stride = 1;
   for (std::size_t i = blocks.size(); i-- > 0;) {
-    if (dims[i] == dim) {
+    if (block_dims[i] == dim) {
       offset += index % blocks[i] * stride;
       index /= blocks[i];
     }
     stride *= blocks[i];
   }
-  return offset + index * desc.get_strides()[static_cast<std::size_t>(dim)];
+  return offset + index * outer_stride;
 }
 
-void BlockedWeights::make_offsets() {
-  column_offsets_.reserve(static_cast<std::size_t>(in_));
-  for (std::int64_t i = 0; i < in_; ++i) column_offsets_.push_back(offset_of(1 - row_dim(), i));
+}  // namespace
+
+std::int64_t BlockedWeights::offset_of(int dim, std::int64_t index) const {
+  const Desc desc = memory_.get_desc();
+  return blocked_offset(desc.get_inner_blks(), desc.get_inner_idxs(),
+                        desc.get_strides()[static_cast<std::size_t>(dim)], dim, index);
+}
+
+std::vector<std::int64_t> BlockedWeights::offsets_of(int dim, std::int64_t count) const {
+  const Desc desc = memory_.get_desc();
+  const Dims blocks = desc.get_inner_blks();
+  const Dims block_dims = desc.get_inner_idxs();
+  const std::int64_t outer_stride = desc.get_strides()[static_cast<std::size_t>(dim)];
+  std::vector<std::int64_t> offsets;
+  offsets.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i)
+    offsets.push_back(blocked_offset(blocks, block_dims, outer_stride, dim, i));
+  return offsets;
+}
+
+// Whether the layout is one of words, every byte of which belongs to a row.
+bool BlockedWeights::find_words(Words& words) const {
+  const auto width = static_cast<std::int64_t>(attend::size_bytes(dtype_));
+  const std::int64_t elements = kWordBytes / width;
+  const std::int64_t rows = padded(row_dim());
+  const std::int64_t columns = padded(1 - row_dim());
+  if (columns % elements != 0 || static_cast<std::size_t>(rows * columns * width) != buffer_.size_bytes())
+    return false;
+  words.per_row = columns / elements;
+  const std::vector<std::int64_t> column_offsets = offsets_of(1 - row_dim(), columns);
+  for (std::size_t i = 0; i < column_offsets.size(); ++i) {
+    if (static_cast<std::int64_t>(i) % elements != 0) {
+      if (column_offsets[i] != column_offsets[i - 1] + 1) return false;
+      continue;
+    }
+    if (column_offsets[i] % elements != 0) return false;
+    words.word_offsets.push_back(column_offsets[i] / elements);
+  }
+  words.row_offsets = offsets_of(row_dim(), rows);
+  for (std::size_t r = 0; r < words.row_offsets.size(); ++r) {
+    if (words.row_offsets[r] % elements != 0) return false;
+    words.row_offsets[r] /= elements;
+    if (r % 4 != 0 && words.row_offsets[r] != words.row_offsets[r - 1] + 1) return false;
+  }
+  return true;
+}
+
+void BlockedWeights::fill(const dnnl::engine& engine, const RowSource& source) {
+  Words words;
+  const bool transposes = find_words(words);
+  // oneDNN's own reorder leaves padding as it is.
+  if (!transposes) std::memset(buffer_.bytes(), 0, buffer_.size_bytes());
+  const std::int64_t align = std::max<std::int64_t>(block(row_dim()), 4);
+  const std::int64_t row_bytes = in_ * static_cast<std::int64_t>(attend::size_bytes(dtype_));
+  const std::int64_t step =
+      std::max(align, kStagingBytes / std::max<std::int64_t>(row_bytes, 1) / align * align);
+  in_parallel(out_, step, [&](std::int64_t first, std::int64_t count) {
+    if (transposes) {
+      pack_rows(words, first, count, source);
+    } else {
+      reorder_rows(engine, first, count, source);
+    }
+  });
+}
+
+void BlockedWeights::read_rows(std::int64_t first, std::int64_t count, std::int64_t stride,
+                               const RowSource& source, std::byte* dst) {
+  float* scales = dtype_ == DType::i8 ? scales_.data() + first : nullptr;
+  const std::int64_t row_bytes = in_ * static_cast<std::int64_t>(attend::size_bytes(dtype_));
+  source(first, count, dst, scales);
+  if (dtype_ == DType::i8)
+    sum_weights(reinterpret_cast<const std::int8_t*>(dst), count, in_, sums_.data() + first);
+  if (stride == row_bytes) return;
+  // From the last row on, each to its place: none is overwritten before it was moved.
+  for (std::int64_t r = count; r-- > 0;) {
+    std::memmove(dst + r * stride, dst + r * row_bytes, static_cast<std::size_t>(row_bytes));
+    std::memset(dst + r * stride + row_bytes, 0, static_cast<std::size_t>(stride - row_bytes));
+  }
+}
+
+void BlockedWeights::pack_rows(const Words& words, std::int64_t first, std::int64_t count,
+                               const RowSource& source) {
+  // The last piece has the rows that fill the last block up: zeros.
+  const std::int64_t rows = first + count == out_ ? padded(row_dim()) - first : count;
+  const std::int64_t stride = words.per_row * kWordBytes;
+  const auto staging = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(rows * stride));
+  read_rows(first, count, stride, source, staging.get());
+  std::memset(staging.get() + count * stride, 0, static_cast<std::size_t>((rows - count) * stride));
+  transpose_words(reinterpret_cast<const std::uint32_t*>(staging.get()), words.per_row, rows, words.per_row,
+                  words.row_offsets.data() + first, words.word_offsets.data(),
+                  reinterpret_cast<std::uint32_t*>(buffer_.bytes()));
+}
+
+void BlockedWeights::reorder_rows(const dnnl::engine& engine, std::int64_t first, std::int64_t count,
+                                  const RowSource& source) {
+  const std::int64_t row_bytes = in_ * static_cast<std::int64_t>(attend::size_bytes(dtype_));
+  const auto staging =
+      std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(count * row_bytes));
+  read_rows(first, count, row_bytes, source, staging.get());
+  const Dims dims = transposed_ ? Dims{in_, count} : Dims{count, in_};
+  const Desc plain(dims, onednn_type(dtype_), transposed_ ? Tag::ba : Tag::ab);
+  const Desc part = memory_.get_desc().submemory_desc(dims, transposed_ ? Dims{0, first} : Dims{first, 0});
+  dnnl::stream stream(engine);
+  dnnl::memory from(plain, engine, staging.get());
+  dnnl::memory to(part, engine, buffer_.bytes());
+  dnnl::reorder(from, to).execute(stream, from, to);
+  stream.wait();
 }
 
 }  // namespace attend

@@ -27,13 +27,24 @@ class BlockedWeights final : public PackedWeights {
   const std::int32_t* sums() const { return sums_.data(); }
 
  private:
+  struct Words;  // where the 32-bit words of rows lie
+
   // Dimension that counts the rows (outputs) of the matrix in oneDNN's descriptor.
   int row_dim() const { return transposed_ ? 1 : 0; }
   // The product of the inner blocks of a dimension: the alignment that a sub-range of it must keep.
   std::int64_t block(int dim) const;
-  void fill(const dnnl::engine& engine, const RowSource& source);
+  std::int64_t padded(int dim) const;
+  // Where elements [0, count) of a dimension lie, relative to the first.
+  std::vector<std::int64_t> offsets_of(int dim, std::int64_t count) const;
   std::int64_t offset_of(int dim, std::int64_t index) const;
-  void make_offsets();
+  bool find_words(Words& words) const;
+  void fill(const dnnl::engine& engine, const RowSource& source);
+  void pack_rows(const Words& words, std::int64_t first, std::int64_t count, const RowSource& source);
+  void reorder_rows(const dnnl::engine& engine, std::int64_t first, std::int64_t count,
+                    const RowSource& source);
+  // Reads `count` rows, `stride` bytes apart and zero in between, and their scales and sums.
+  void read_rows(std::int64_t first, std::int64_t count, std::int64_t stride, const RowSource& source,
+                 std::byte* dst);
   void describe();
 
   std::int64_t in_;

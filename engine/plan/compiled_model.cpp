@@ -7,10 +7,14 @@
 
 namespace attend {
 
+Precision resolved(Precision asked, const ModelDef& def) {
+  return asked == Precision::automatic && def.quantized ? Precision::int8 : asked;
+}
+
 CompiledModel::CompiledModel(ModelDef def, const WeightStore& store, Precision precision, DType cached,
                              std::function<void(double)> progress)
     : def_(std::move(def)), cache_(def_.states, cached) {
-  WeightLoader weights(store, dense_, precision, std::move(progress));
+  WeightLoader weights(store, dense_, resolved(precision, def_), std::move(progress));
   for (const auto& [name, graph] : def_.graphs) weights.note_linear(graph);
   for (const auto& [name, graph] : def_.graphs) {
     CompiledGraph& compiled = graphs_[name];

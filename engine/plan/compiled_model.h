@@ -22,6 +22,9 @@ struct CompiledGraph {
   Plan materialized;
 };
 
+// The precision that `asked` stands for: automatic is int8 where the checkpoint is stored so.
+Precision resolved(Precision asked, const ModelDef& def);
+
 class CompiledModel {
  public:
   // Reads and packs all weights. `def` is moved in; `cached` is the type of the keys and values that are

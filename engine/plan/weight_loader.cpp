@@ -6,14 +6,16 @@
 #include <utility>
 
 #include "attend/error.h"
+#include "engine/in_parallel.h"
 #include "engine/kernels/quantize.h"
+#include "engine/model/quantized_weights.h"
 
 namespace attend {
 namespace {
 
 constexpr std::int64_t kChunkBytes = std::int64_t{1} << 22;
-// Smaller embeddings (positions, token types) stay as they are stored: nothing is gained by rounding them.
-constexpr std::int64_t kQuantizedTable = std::int64_t{1} << 20;
+// What a thread reads at once of a table.
+constexpr std::int64_t kTableBytes = std::int64_t{1} << 18;
 
 float f16_to_f32(std::uint16_t half) {
   // Shift exponent and mantissa into place and let a multiplication by 2^112 rebias them: exact, denormals
@@ -97,45 +99,110 @@ void WeightLoader::note_linear(const Graph& graph) {
   }
 }
 
-void WeightLoader::read_floats(const TensorInfo& tensor, std::int64_t first, std::int64_t count, float* dst) {
+void WeightLoader::read_stored(const TensorInfo& tensor, std::int64_t first, std::int64_t count,
+                               std::byte* dst) {
   const auto width = static_cast<std::int64_t>(size_bytes(tensor.dtype));
-  if (tensor.dtype == DType::f32) {
-    store_.read(tensor, static_cast<std::uint64_t>(first * width),
-                {reinterpret_cast<std::byte*>(dst), static_cast<std::size_t>(count * width)});
-  } else {
-    std::vector<std::byte> staging(static_cast<std::size_t>(std::min(count * width, kChunkBytes)));
-    for (std::int64_t done = 0; done < count;) {
-      const std::int64_t part = std::min(count - done, kChunkBytes / width);
-      const std::span<std::byte> bytes(staging.data(), static_cast<std::size_t>(part * width));
-      store_.read(tensor, static_cast<std::uint64_t>((first + done) * width), bytes);
-      convert_to_f32(tensor.dtype, staging.data(), part, dst + done);
-      done += part;
-    }
-  }
-  read_bytes_ += static_cast<std::uint64_t>(count * width);
-  if (progress_ && total_bytes_ > 0) {
+  const auto bytes = static_cast<std::size_t>(count * width);
+  store_.read(tensor, static_cast<std::uint64_t>(first * width), {dst, bytes});
+  const std::lock_guard lock(mutex_);
+  read_bytes_ += bytes;
+  if (progress_ && total_bytes_ > 0)
     progress_(std::min(1.0, static_cast<double>(read_bytes_) / static_cast<double>(total_bytes_)));
+}
+
+void WeightLoader::read_floats(const TensorInfo& tensor, std::int64_t first, std::int64_t count, float* dst) {
+  if (tensor.dtype == DType::f32) {
+    read_stored(tensor, first, count, reinterpret_cast<std::byte*>(dst));
+    return;
+  }
+  const auto width = static_cast<std::int64_t>(size_bytes(tensor.dtype));
+  std::vector<std::byte> staging(static_cast<std::size_t>(std::min(count * width, kChunkBytes)));
+  for (std::int64_t done = 0; done < count;) {
+    const std::int64_t part = std::min(count - done, kChunkBytes / width);
+    read_stored(tensor, first + done, part, staging.data());
+    convert_to_f32(tensor.dtype, staging.data(), part, dst + done);
+    done += part;
   }
 }
 
-void WeightLoader::read_rows(const WeightRef& ref, std::int64_t first, std::int64_t rows, float* dst) {
-  const TensorInfo& tensor = info(ref);
-  const std::int64_t row = ref.row_begin + first;
-  if (!ref.transposed) {
-    const std::int64_t width = tensor.shape.elements() / tensor.shape[0];
-    read_floats(tensor, row * width, rows * width, dst);
-    return;
+// Rows [first, first + count) of one tensor among the rows of a product. What is stored in the precision of
+// the product is copied, the rest goes through f32.
+class WeightLoader::Part {
+ public:
+  Part(WeightLoader& loader, const WeightRef& ref, std::int64_t in, std::int64_t begin)
+      : loader_(loader),
+        tensor_(loader.info(ref)),
+        in_(in),
+        begin_(begin),
+        rows_(ref.rows != 0 ? ref.rows : ref.shape[ref.transposed ? 1 : 0]),
+        stored_row_(ref.row_begin),
+        stored_rows_(ref.shape[ref.transposed ? 1 : 0]) {
+    if (tensor_.dtype == DType::i8) scales_ = read_scales(loader.store_, tensor_);
+    if (!ref.transposed) return;
+    // Stored [in, out]: any rows need all of it.
+    whole_.resize(static_cast<std::size_t>(tensor_.size_bytes()));
+    loader.read_stored(tensor_, 0, tensor_.shape.elements(), whole_.data());
   }
-  // Stored [in, out]: every input's run of the wanted outputs, written down a column.
-  const std::int64_t in = ref.shape[0];
-  const std::int64_t out = ref.shape[1];
-  std::vector<float> whole(static_cast<std::size_t>(in * out));
-  read_floats(tensor, 0, in * out, whole.data());
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t i = 0; i < in; ++i)
-      dst[r * in + i] = whole[static_cast<std::size_t>(i * out + row + r)];
+
+  std::int64_t end() const { return begin_ + rows_; }
+
+  // Those of rows [first, first + count) of the product that are this part's.
+  void read(std::int64_t first, std::int64_t count, DType dtype, std::byte* dst, float* scales) const {
+    const std::int64_t from = std::max(first, begin_);
+    const std::int64_t rows = std::min(first + count, end()) - from;
+    if (rows <= 0) return;
+    dst += (from - first) * in_ * static_cast<std::int64_t>(size_bytes(dtype));
+    if (scales != nullptr) scales += from - first;
+    const std::int64_t stored = stored_row_ + (from - begin_);
+    if (tensor_.dtype == dtype) {
+      read_elements(stored, rows, dst);
+      if (dtype == DType::i8) std::copy_n(scales_.begin() + stored, rows, scales);
+      return;
+    }
+    std::vector<std::byte> elements(static_cast<std::size_t>(rows * in_) * size_bytes(tensor_.dtype));
+    read_elements(stored, rows, elements.data());
+    std::vector<float> exact(static_cast<std::size_t>(rows * in_));
+    if (tensor_.dtype == DType::i8) {
+      const auto* q = reinterpret_cast<const std::int8_t*>(elements.data());
+      for (std::int64_t i = 0; i < rows * in_; ++i) {
+        exact[static_cast<std::size_t>(i)] =
+            static_cast<float>(q[i]) * scales_[static_cast<std::size_t>(stored + i / in_)];
+      }
+    } else {
+      convert_to_f32(tensor_.dtype, elements.data(), rows * in_, exact.data());
+    }
+    convert_weights(dtype, exact.data(), rows, in_, dst, scales);
   }
-}
+
+ private:
+  void read_elements(std::int64_t row, std::int64_t rows, std::byte* dst) const {
+    if (whole_.empty()) {
+      loader_.read_stored(tensor_, row * in_, rows * in_, dst);
+      return;
+    }
+    switch (size_bytes(tensor_.dtype)) {
+      case 1: transpose<std::uint8_t>(row, rows, dst); return;
+      case 2: transpose<std::uint16_t>(row, rows, dst); return;
+      case 4: transpose<std::uint32_t>(row, rows, dst); return;
+      default: transpose<std::uint64_t>(row, rows, dst);
+    }
+  }
+
+  template <typename Bits>
+  void transpose(std::int64_t row, std::int64_t rows, std::byte* dst) const {
+    const auto* from = reinterpret_cast<const Bits*>(whole_.data()) + row;
+    auto* to = reinterpret_cast<Bits*>(dst);
+    for (std::int64_t i = 0; i < in_; ++i) {
+      for (std::int64_t r = 0; r < rows; ++r) to[r * in_ + i] = from[i * stored_rows_ + r];
+    }
+  }
+
+  WeightLoader& loader_;
+  const TensorInfo& tensor_;
+  std::int64_t in_, begin_, rows_, stored_row_, stored_rows_;
+  std::vector<float> scales_;
+  std::vector<std::byte> whole_;
+};
 
 std::shared_ptr<const PackedWeights> WeightLoader::pack(int spec, const std::vector<const WeightRef*>& parts,
                                                         std::int64_t in) {
@@ -147,15 +214,13 @@ std::shared_ptr<const PackedWeights> WeightLoader::pack(int spec, const std::vec
   }
   std::shared_ptr<const PackedWeights>& packed = packed_[key];
   if (packed != nullptr) return packed;
-  packed = library_.pack(spec, [&](std::int64_t first, std::int64_t count, float* dst) {
-    std::int64_t begin = 0;
-    for (const WeightRef* part : parts) {
-      const std::int64_t rows = part->rows != 0 ? part->rows : part->shape[part->transposed ? 1 : 0];
-      const std::int64_t from = std::max(first, begin);
-      const std::int64_t to = std::min(first + count, begin + rows);
-      if (from < to) read_rows(*part, from - begin, to - from, dst + (from - first) * in);
-      begin += rows;
-    }
+  std::vector<Part> rows;
+  rows.reserve(parts.size());
+  for (const WeightRef* part : parts)
+    rows.emplace_back(*this, *part, in, rows.empty() ? 0 : rows.back().end());
+  const DType dtype = library_.weights(spec);
+  packed = library_.pack(spec, [&](std::int64_t first, std::int64_t count, std::byte* dst, float* scales) {
+    for (const Part& part : rows) part.read(first, count, dtype, dst, scales);
   });
   packed_bytes_ += packed->size_bytes();
   matrix_bytes_[library_.weights(spec)] += packed->size_bytes();
@@ -220,27 +285,36 @@ EmbeddingTable WeightLoader::embedding(const Node& node) {
     spec.weights = precision_of({ref}, spec.in, spec.out);
     return EmbeddingTable(pack(library_.add(spec), {ref}, spec.in));
   }
-  if (precision_ == Precision::int8 && tensor.shape.elements() >= kQuantizedTable) {
-    const std::int64_t dim = tensor.shape[1];
-    Tensor rows(DType::i8, tensor.shape);
-    std::vector<float> scales(static_cast<std::size_t>(tensor.shape[0]));
-    std::vector<std::int32_t> sums(scales.size());
-    const std::int64_t step = std::max<std::int64_t>(1, kChunkBytes / 4 / dim);
-    std::vector<float> staging(static_cast<std::size_t>(step * dim));
-    for (std::int64_t first = 0; first < tensor.shape[0]; first += step) {
-      const std::int64_t count = std::min(step, tensor.shape[0] - first);
-      read_floats(tensor, first * dim, count * dim, staging.data());
-      quantize_weights(staging.data(), count, dim, reinterpret_cast<std::int8_t*>(rows.bytes()) + first * dim,
-                       scales.data() + first, sums.data() + first);
-    }
-    packed_bytes_ += rows.size_bytes() + scales.size() * sizeof(float);
-    return EmbeddingTable(std::move(rows), std::move(scales));
-  }
+  const bool large = tensor.shape.elements() >= kSmallTable;
+  if (tensor.dtype == DType::i8 || (precision_ == Precision::int8 && large)) return quantized_table(tensor);
   Tensor rows(tensor.dtype, tensor.shape);
-  store_.read(tensor, 0, {rows.bytes(), rows.size_bytes()});
-  read_bytes_ += rows.size_bytes();
+  const std::int64_t count = tensor.shape.elements();
+  const auto width = static_cast<std::int64_t>(size_bytes(tensor.dtype));
+  in_parallel(count, kTableBytes / width, [&](std::int64_t first, std::int64_t part) {
+    read_stored(tensor, first, part, rows.bytes() + first * width);
+  });
   packed_bytes_ += rows.size_bytes();
   return EmbeddingTable(std::move(rows));
+}
+
+EmbeddingTable WeightLoader::quantized_table(const TensorInfo& tensor) {
+  const std::int64_t dim = tensor.shape[1];
+  Tensor rows(DType::i8, tensor.shape);
+  std::vector<float> scales(static_cast<std::size_t>(tensor.shape[0]));
+  if (tensor.dtype == DType::i8) scales = read_scales(store_, tensor);
+  const std::int64_t step = std::max<std::int64_t>(1, kTableBytes / dim);
+  in_parallel(tensor.shape[0], step, [&](std::int64_t first, std::int64_t count) {
+    std::byte* dst = rows.bytes() + first * dim;
+    if (tensor.dtype == DType::i8) {
+      read_stored(tensor, first * dim, count * dim, dst);
+      return;
+    }
+    std::vector<float> exact(static_cast<std::size_t>(count * dim));
+    read_floats(tensor, first * dim, count * dim, exact.data());
+    quantize_weights(exact.data(), count, dim, reinterpret_cast<std::int8_t*>(dst), scales.data() + first);
+  });
+  packed_bytes_ += rows.size_bytes() + scales.size() * sizeof(float);
+  return EmbeddingTable(std::move(rows), std::move(scales));
 }
 
 }  // namespace attend

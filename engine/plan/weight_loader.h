@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,7 +56,8 @@ using PrecisionBytes = std::map<DType, std::uint64_t>;
 
 class WeightLoader {
  public:
-  // `progress` is called with the fraction of the checkpoint's bytes read so far; it may be empty.
+  // `progress` is called with the fraction of the checkpoint's bytes read so far, from any thread, one call
+  // at a time; it may be empty.
   WeightLoader(const WeightStore& store, DenseLibrary& library, Precision precision,
                std::function<void(double)> progress);
 
@@ -73,8 +75,12 @@ class WeightLoader {
   const PrecisionBytes& matrix_bytes() const { return matrix_bytes_; }
 
  private:
-  void read_rows(const WeightRef& ref, std::int64_t first, std::int64_t rows, float* dst);
+  class Part;  // a matrix, or a slice of one, that is packed with others
+
   void read_floats(const TensorInfo& tensor, std::int64_t first, std::int64_t count, float* dst);
+  // The elements [first, first + count) as they are stored. From any thread.
+  void read_stored(const TensorInfo& tensor, std::int64_t first, std::int64_t count, std::byte* dst);
+  EmbeddingTable quantized_table(const TensorInfo& tensor);
   const TensorInfo& info(const WeightRef& ref) const;
   DType precision_of(const std::vector<const WeightRef*>& parts, std::int64_t in, std::int64_t out);
   std::shared_ptr<const PackedWeights> pack(int spec, const std::vector<const WeightRef*>& parts,
@@ -87,6 +93,7 @@ class WeightLoader {
   std::map<std::string, DenseSpec, std::less<>> output_matrices_;
   std::map<std::string, std::shared_ptr<const PackedWeights>> packed_;
   std::uint64_t total_bytes_ = 0;
+  std::mutex mutex_;  // of read_bytes_ and the calls of progress_
   std::uint64_t read_bytes_ = 0;
   std::uint64_t packed_bytes_ = 0;
   PrecisionBytes matrix_bytes_;

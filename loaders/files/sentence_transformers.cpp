@@ -256,6 +256,14 @@ fs::path transformer_folder(const fs::path& directory) {
   return read_modules(file.root).front().folder;
 }
 
+std::vector<fs::path> module_folders(const fs::path& directory) {
+  std::vector<fs::path> folders;
+  if (!fs::exists(directory / "modules.json")) return folders;
+  const JsonFile file(directory / "modules.json");
+  for (ModuleEntry& entry : read_modules(file.root)) folders.push_back(std::move(entry.folder));
+  return folders;
+}
+
 std::optional<SentenceEmbeddingConfig> read_sentence_embedding(const fs::path& root,
                                                                const fs::path& transformer) {
   if (!is_there(root / "modules.json")) return std::nullopt;

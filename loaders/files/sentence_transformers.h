@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <vector>
 
 #include "engine/model/embedding_modules.h"
 
@@ -12,6 +13,9 @@ namespace attend {
 // The folder of the transformer itself within `directory`: empty, or in older checkpoints "0_Transformer",
 // when modules.json names one and config.json is there alone.
 std::filesystem::path transformer_folder(const std::filesystem::path& directory);
+
+// The folders that modules.json names, in its order; empty without that file.
+std::vector<std::filesystem::path> module_folders(const std::filesystem::path& directory);
 
 // What modules.json of `root` says; nothing without that file. `transformer` is the directory of the
 // transformer itself. Modules other than Pooling, Dense, LayerNorm, Normalize and Dropout (which does nothing

@@ -13,6 +13,7 @@
 //   generated "max_positions": 64,                  longest input; "max_target_positions": longest output
 //   "generation": {"eos_token_id": [0]},  keys of generation_config.json, which counts where it exists
 //   "ignored_tensors": ["old.bias"],      stored tensors that no node uses; any other unused one is refused
+//   "quantization_config": {...},         of matrices stored in 8 bits; see loaders/files/quantization.h
 //   "states": [{"name": "layers.0.attn", "kind": "self", "kv_heads": 2, "head_dim": 8}],
 //   "graphs": [{
 //     "name": "decoder",

@@ -13,6 +13,7 @@
 #include "engine/graph/check.h"
 #include "loaders/files/config_reader.h"
 #include "loaders/files/generation_config_reader.h"
+#include "loaders/files/quantization.h"
 #include "loaders/graph/graph_file.h"
 #include "loaders/graph/read_fields.h"
 
@@ -71,8 +72,8 @@ class GraphReader {
 
   ModelDef read() {
     check_format();
-    refuse_unknown_keys<ModelDef>(root_,
-                                  {"format", "version", "generation", "ignored_tensors", "states", "graphs"});
+    refuse_unknown_keys<ModelDef>(
+        root_, {"format", "version", "generation", "ignored_tensors", "states", "graphs", kQuantizationKey});
     read_fields(root_, model_);
     if (const auto ignored = root_.get("ignored_tensors")) checkpoint_.ignore(ignored->strings());
     read_states();
@@ -272,7 +273,7 @@ class GraphReader {
     }
     ref.tensor = tensor->name;
     ref.shape = tensor->shape;
-    if (!is_floating(tensor->dtype)) {
+    if (!checkpoint_.readable(*tensor)) {
       return checkpoint_.add_issue({"MODEL_TENSOR_DTYPE", json.where(),
                                     fmt::format("tensor {}: expected f64, f32, f16 or bf16, found {}",
                                                 tensor->name, name(tensor->dtype))});
@@ -334,7 +335,11 @@ ModelDef read(const ConfigReader& config, const std::string& where, const fs::pa
               Checkpoint& checkpoint) {
   const JsonField root(config.json(), where, "GRAPH");
   if (const auto generation = root.get("generation")) refuse_unknown_keys<GenerationConfig>(*generation, {});
+  const bool quantized = read_quantization(config);
+  if (!config.issues().empty()) throw Error(config.issues());
+  if (quantized) checkpoint.allow_quantized();
   ModelDef model = GraphReader(root, checkpoint).read();
+  model.quantized = quantized;
   const std::int64_t vocab = model.family == Family::encoder ? model.vocab_size : model.target_vocab_size;
   const std::optional<ConfigReader> settings = config.optional_object("generation");
   const ConfigReader none = ConfigReader::from_text("{}", where);

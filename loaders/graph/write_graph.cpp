@@ -11,6 +11,8 @@
 
 #include "engine/graph/check.h"
 #include "engine/graph/fields.h"
+#include "engine/model/quantized_weights.h"
+#include "loaders/files/quantization.h"
 #include "loaders/graph/graph_file.h"
 
 namespace attend {
@@ -163,7 +165,7 @@ Json unused_tensors(const ModelDef& model, const WeightStore& store) {
   }
   Json unused = Json::array();
   for (const TensorInfo* tensor : store.tensors()) {
-    if (!used.contains(tensor->name)) unused.push_back(tensor->name);
+    if (!used.contains(tensor->name) && !is_scale(*tensor, store)) unused.push_back(tensor->name);
   }
   return unused;
 }
@@ -182,6 +184,7 @@ std::string write_graph(const ModelDef& model, const WeightStore& store) {
   for (const auto& [key, value] : fields.items()) text.member(key, value.dump());
   if (const Json generation = object_of(model.generation); !generation.empty())
     text.member("generation", generation.dump());
+  if (model.quantized) text.member(kQuantizationKey, quantization_config().dump());
   if (const Json unused = unused_tensors(model, store); !unused.empty())
     text.member("ignored_tensors", unused.dump());
   Json states = Json::array();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "attend/tokenizer.h"
+#include "engine/model/quantized_weights.h"
 #include "engine/plan/compiled_model.h"
 #include "loaders/files/config_reader.h"
 #include "loaders/files/weights.h"
@@ -44,7 +45,8 @@ std::vector<TensorGroup> tensor_groups(const WeightStore& store) {
     if (added) groups.push_back({found->first, 0, 0, 0, {}});
     TensorGroup& group = groups[found->second];
     ++group.tensors;
-    group.parameters += tensor->shape.elements();
+    // Scales of 8-bit weights are no parameters.
+    if (!is_scale(*tensor, store)) group.parameters += tensor->shape.elements();
     group.bytes += tensor->size_bytes();
     const std::string dtype(name(tensor->dtype));
     if (std::find(group.dtypes.begin(), group.dtypes.end(), dtype) == group.dtypes.end())
@@ -54,8 +56,9 @@ std::vector<TensorGroup> tensor_groups(const WeightStore& store) {
 }
 
 // What matrices that are mostly of one type are computed in.
-std::string automatic_dtype(const WeightStore& store) {
+std::string automatic_dtype(const ModelDef& def, const WeightStore& store) {
   constexpr std::int64_t kTypicalWidth = 1024;
+  if (def.quantized) return DenseLibrary().prefers(DType::i8, kTypicalWidth, kTypicalWidth) ? "int8" : "f32";
   std::uint64_t narrow = 0;
   std::uint64_t total = 0;
   for (const TensorInfo* tensor : store.tensors()) {
@@ -143,7 +146,8 @@ Inspection inspect_model(const std::filesystem::path& directory, const LoadOptio
   collect(inspection, [&] {
     const LoadedModel loaded = load_model(directory);
     describe(inspection, loaded, precision, options);
-    if (precision == Precision::automatic) inspection.info.dtype = automatic_dtype(*loaded.weights);
+    if (precision == Precision::automatic)
+      inspection.info.dtype = automatic_dtype(loaded.def, *loaded.weights);
     check_memory(loaded.def, *loaded.weights, precision,
                  options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes());
   });

@@ -9,6 +9,7 @@
 
 #include "attend/error.h"
 #include "engine/plan/cache_layout.h"
+#include "engine/plan/compiled_model.h"
 #include "engine/plan/plan.h"
 
 namespace attend {
@@ -36,6 +37,7 @@ std::size_t matrix_width(const TensorInfo& stored, Precision precision) {
 // Matrices are in memory at the precision of their products (were bf16 slow on this processor, it would be
 // twice as much), vectors in f32; tables that are only looked up stay as they are stored.
 std::uint64_t weights_bytes(const ModelDef& def, const WeightStore& store, Precision precision) {
+  precision = resolved(precision, def);
   std::map<std::string, bool> only_looked_up;
   for (const auto& [name, graph] : def.graphs) {
     for (const Node& node : graph.nodes) {

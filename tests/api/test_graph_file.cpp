@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -15,38 +14,13 @@
 #include "attend/attend.h"
 #include "attend/inspect.h"
 #include "tests/api/golden_model.h"
+#include "tests/api/node_values.h"
 #include "tests/support/temporary_directory.h"
 
 namespace attend {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Run {
-  std::vector<std::pair<std::string, std::vector<float>>> nodes;
-  Result result;
-};
-
-Run run(const Model& model, const std::vector<std::int32_t>& ids, int beams = 0) {
-  Run run;
-  Request request;
-  request.input.ids = ids;
-  request.on_node = [&run](const NodeValue& value) {
-    const auto values = value.value.f32();
-    run.nodes.emplace_back(std::string(value.node), std::vector<float>(values.begin(), values.end()));
-  };
-  if (beams > 0) {
-    request.generation = model.generation();
-    request.generation->max_new_tokens = 6;
-    request.generation->num_beams = beams;
-  }
-  run.result = model.run(std::move(request));
-  return run;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 // All goldens that config.json describes.
 std::vector<fs::path> described_goldens() {
@@ -75,7 +49,8 @@ TEST_CASE("graphs that no architecture covers compute what NumPy computes", "[gr
     const test::Golden golden(name);
     const Model model = Model::load(golden.directory, {.threads = 2});
     for (std::size_t i = 0; i < golden.inputs().size(); ++i) {
-      const Run found = run(model, golden.inputs()[i], model.info().task == "text-generation" ? 1 : 0);
+      const test::Run found =
+          test::run_nodes(model, golden.inputs()[i], model.info().task == "text-generation" ? 1 : 0);
       const std::string prefix = std::to_string(i) + "/";
       std::map<std::string, std::vector<float>> first;
       for (const auto& [node, values] : found.nodes) first.emplace(node, values);
@@ -135,24 +110,7 @@ TEST_CASE("a golden under its exported graph gives the same bits at every node",
     CHECK(graph.info().tasks == built_in.info().tasks);
     CHECK(graph.info().parameters == built_in.info().parameters);
     CHECK(graph.info().weights_bytes == built_in.info().weights_bytes);
-    const bool generates = !built_in.info().tasks.empty() && (built_in.info().task == "text-generation" ||
-                                                              built_in.info().task == "translation");
-    for (const int beams : generates ? std::vector<int>{1, 3} : std::vector<int>{0}) {
-      const Run a = run(built_in, {5, 6, 7, 8, 9, 4}, beams);
-      const Run b = run(graph, {5, 6, 7, 8, 9, 4}, beams);
-      REQUIRE(a.nodes.size() == b.nodes.size());
-      CHECK_FALSE(a.nodes.empty());
-      for (std::size_t n = 0; n < a.nodes.size(); ++n) {
-        INFO(a.nodes[n].first);
-        CHECK(a.nodes[n].first == b.nodes[n].first);
-        CHECK(same_bits(a.nodes[n].second, b.nodes[n].second));
-      }
-      REQUIRE(a.result.sequences.size() == b.result.sequences.size());
-      for (std::size_t s = 0; s < a.result.sequences.size(); ++s) {
-        CHECK(a.result.sequences[s].output_ids == b.result.sequences[s].output_ids);
-        CHECK(a.result.sequences[s].score == b.result.sequences[s].score);
-      }
-    }
+    test::check_same(built_in, graph);
   }
 }
 

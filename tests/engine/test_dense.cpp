@@ -46,9 +46,10 @@ struct Product {
   }
 
   void pack() {
-    packed = library.pack(id, [&](std::int64_t first, std::int64_t count, float* dst) {
+    const auto rows = [&](std::int64_t first, std::int64_t count, float* dst) {
       std::copy_n(weight.begin() + first * spec.in, count * spec.in, dst);
-    });
+    };
+    packed = library.pack(id, converted_rows(spec.weights, spec.in, rows));
   }
 
   std::vector<float> run(std::int64_t rows, std::int64_t first_row = 0, int threads = 2) {

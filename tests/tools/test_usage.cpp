@@ -21,7 +21,7 @@ TEST_CASE("help and version go to standard output") {
 }
 
 TEST_CASE("every subcommand that is listed has a help text") {
-  for (const char* command : {"run", "chat", "inspect", "tokenize", "bench"}) {
+  for (const char* command : {"run", "chat", "inspect", "tokenize", "bench", "quantize"}) {
     CHECK_THAT(run_attend({"--help"}).out, ContainsSubstring(command));
     const ProcessResult help = run_attend({command, "--help"});
     CHECK(help.exit_code == 0);

@@ -20,5 +20,6 @@ extern const Command kTokenizeCommand;
 extern const Command kBenchCommand;
 extern const Command kAttentionCommand;
 extern const Command kProfileCommand;
+extern const Command kQuantizeCommand;
 
 }  // namespace attend::cli

@@ -20,7 +20,7 @@ namespace attend::cli {
 namespace {
 
 const Command* const kCommands[] = {&kRunCommand,     &kChatCommand,     &kProfileCommand, &kAttentionCommand,
-                                    &kInspectCommand, &kTokenizeCommand, &kBenchCommand};
+                                    &kInspectCommand, &kTokenizeCommand, &kBenchCommand,   &kQuantizeCommand};
 
 std::string help() {
   std::string text =

@@ -1,0 +1,30 @@
+// A loop over pieces of work on all OpenMP threads that may throw.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+
+namespace attend {
+
+// Calls `work(first, count)` for [0, total) in pieces of `step`, in no order. When several throw, the last
+// exception is thrown on, after all others are done.
+template <typename Work>
+void in_parallel(std::int64_t total, std::int64_t step, const Work& work) {
+  const std::int64_t pieces = (total + step - 1) / step;
+  std::exception_ptr failure;
+  std::mutex mutex;
+#pragma omp parallel for schedule(dynamic) if (pieces > 1)
+  for (std::int64_t i = 0; i < pieces; ++i) {
+    try {
+      work(i * step, std::min(step, total - i * step));
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace attend
