@@ -94,9 +94,10 @@ TEST_CASE("few rows: the kernel stands in where oneDNN's order of sums is known"
   const bool known = library.implementation(id).find("avx512") != std::string::npos;
   if (!known) SKIP("oneDNN's order is known for AVX-512 and AVX2, whose blocks Highway must share");
   const std::vector<float> w = random_floats(in * 192, 1);
-  const auto weights = library.pack(id, [&](std::int64_t first, std::int64_t count, float* dst) {
-    std::copy_n(w.begin() + first * in, count * in, dst);
-  });
+  const auto weights = library.pack(
+      id, converted_rows(DType::f32, in, [&](std::int64_t first, std::int64_t count, float* dst) {
+        std::copy_n(w.begin() + first * in, count * in, dst);
+      }));
   DenseExecutor executor(library);
   CHECK(executor.implementation(id, 1) == "attend:few_rows");
   CHECK(executor.implementation(id, 100) != "attend:few_rows");
@@ -105,11 +106,9 @@ TEST_CASE("few rows: the kernel stands in where oneDNN's order of sums is known"
 TEST_CASE("few rows: weights that tell no order apart leave the product to oneDNN", "[few_rows]") {
   DenseLibrary library;
   const int id = library.add({.in = 2048, .out = 64});
-  const auto pack = [&](float value) {
-    return library.pack(
-        id, [&](std::int64_t, std::int64_t count, float* dst) { std::fill_n(dst, count * 2048, value); });
-  };
-  pack(0.0F);
+  library.pack(id, converted_rows(DType::f32, 2048, [](std::int64_t, std::int64_t count, float* dst) {
+                 std::fill_n(dst, count * 2048, 0.0F);
+               }));
   CHECK(DenseExecutor(library).implementation(id, 1) != "attend:few_rows");
 }
 
