@@ -1,4 +1,4 @@
-// Text to JsonDocument, on the event interface of nlohmann's parser, which keeps no stack of calls.
+// Text to JsonDocument, on the event interface of nlohmann's parser.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include "loaders/files/file_kind.h"
 #include "loaders/files/json.h"
 #include "loaders/files/json_arena.h"
+#include "loaders/files/json_scanner.h"
 #include "loaders/files/message_text.h"
 
 namespace attend {
@@ -348,8 +349,16 @@ JsonDocument parse_json(std::string_view text, const JsonLimits& limits, std::st
   }
   // The parser takes NUL for the end of its input, so it gets the text up to it.
   const std::size_t nul = text.find('\0');
-  JsonBuilder builder(limits);
   const std::string_view head = text.substr(0, nul);
+  if (nul == std::string_view::npos) {
+    JsonBuilder builder(limits);
+    switch (JsonScanner(head, builder).run()) {
+      case JsonScanner<JsonBuilder>::Outcome::done: return builder.take();
+      case JsonScanner<JsonBuilder>::Outcome::stopped: refuse_parsed(builder, text, limits, where);
+      case JsonScanner<JsonBuilder>::Outcome::gave_up: break;
+    }
+  }
+  JsonBuilder builder(limits);
   const bool parsed = nlohmann::json::sax_parse(head.data(), head.data() + head.size(), &builder);
   if (nul != std::string_view::npos && (parsed || builder.error_position() > nul)) {
     refuse(parsed ? limits.kinds.trailing : limits.kinds.syntax, where,

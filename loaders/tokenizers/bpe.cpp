@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "loaders/files/message_text.h"
 #include "loaders/tokenizers/utf8.h"
@@ -11,6 +12,8 @@ namespace attend {
 namespace {
 
 constexpr std::size_t kMaxMerges = 4'000'000;
+// Merges that are looked up together.
+constexpr std::size_t kBatch = 16;
 
 std::size_t hash_pair(std::uint64_t pair) {
   pair *= 0x9E3779B97F4A7C15u;
@@ -104,27 +107,51 @@ void Bpe::build(const std::vector<Merge>& merges, const std::string& where) {
   std::size_t slots = 16;
   while (slots < merges.size() * 2) slots *= 2;
   rules_.resize(slots);
-  const auto find = [&](std::string_view token, std::size_t number) {
-    const std::int32_t id = vocabulary_.find(token);
-    if (id < 0)
-      throw Error("TOK_MERGE_OOV", fmt::format("{}.merges[{}]", where, number),
-                  fmt::format("{} is not in the vocabulary", quote_text(token)));
-    return id;
+  for (std::size_t first = 0; first < merges.size(); first += kBatch)
+    add_rules(std::span(merges).subspan(first, std::min(kBatch, merges.size() - first)), first,
+              where + ".merges");
+}
+
+// A batch at a time, so that what its lookups read is on its way before the first of them.
+void Bpe::add_rules(std::span<const Merge> merges, std::size_t first, const std::string& where) {
+  struct Token {
+    std::string_view text;
+    std::uint64_t hash = 0;
   };
-  std::string merged;
+  std::array<std::array<Token, 3>, kBatch> batch;  // left, right, and both together
+  std::array<std::string, kBatch> merged;
+  std::array<MergeRule, kBatch> rules;
   const std::size_t prefix = options_.continuing_subword_prefix.size();
   for (std::size_t i = 0; i < merges.size(); ++i) {
     const auto& [left, right] = merges[i];
-    const auto left_id = static_cast<std::uint64_t>(find(left, i)),
-               right_id = static_cast<std::uint64_t>(find(right, i));
-    if (right.size() < prefix)
-      throw Error("TOK_MERGE_FORM", fmt::format("{}.merges[{}]", where, i),
-                  fmt::format("{} is shorter than the continuing_subword_prefix", quote_text(right)));
-    merged.assign(left).append(right.substr(prefix));
-    MergeRule rule{left_id << 32 | right_id, static_cast<std::uint32_t>(i), find(merged, i)};
-    std::size_t at = hash_pair(rule.pair) & (slots - 1);
-    while (rules_[at].merged >= 0 && rules_[at].pair != rule.pair) at = (at + 1) & (slots - 1);
-    rules_[at] = rule;
+    merged[i].assign(left).append(right.substr(std::min(prefix, right.size())));
+    batch[i] = {Token{left}, Token{right}, Token{merged[i]}};
+    for (Token& token : batch[i]) {
+      token.hash = Vocabulary::hash_of(token.text);
+      vocabulary_.prefetch(token.hash);
+    }
+  }
+  const auto find = [&](const Token& token, std::size_t i) {
+    const std::int32_t id = vocabulary_.find(token.text, token.hash);
+    if (id < 0)
+      throw Error("TOK_MERGE_OOV", fmt::format("{}[{}]", where, first + i),
+                  fmt::format("{} is not in the vocabulary", quote_text(token.text)));
+    return id;
+  };
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    const auto left = static_cast<std::uint64_t>(find(batch[i][0], i)),
+               right = static_cast<std::uint64_t>(find(batch[i][1], i));
+    if (batch[i][1].text.size() < prefix)
+      throw Error(
+          "TOK_MERGE_FORM", fmt::format("{}[{}]", where, first + i),
+          fmt::format("{} is shorter than the continuing_subword_prefix", quote_text(batch[i][1].text)));
+    rules[i] = {left << 32 | right, static_cast<std::uint32_t>(first + i), find(batch[i][2], i)};
+    __builtin_prefetch(&rules_[hash_pair(rules[i].pair) & (rules_.size() - 1)]);
+  }
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    std::size_t at = hash_pair(rules[i].pair) & (rules_.size() - 1);
+    while (rules_[at].merged >= 0 && rules_[at].pair != rules[i].pair) at = (at + 1) & (rules_.size() - 1);
+    rules_[at] = rules[i];
   }
 }
 

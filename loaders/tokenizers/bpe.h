@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,6 +56,8 @@ class Bpe : public TokenModel {
   };
 
   void build(const std::vector<Merge>& merges, const std::string& where);
+  // `merges` are those from number `first`.
+  void add_rules(std::span<const Merge> merges, std::size_t first, const std::string& where);
   const MergeRule* find_merge(std::int32_t left, std::int32_t right) const;
   void read_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
   bool add_bytes(std::string_view text, std::vector<Symbol>& symbols) const;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <functional>
+#include <limits>
 #include <utility>
 
 #include "attend/error.h"
@@ -21,14 +21,15 @@ void Vocabulary::grow(std::size_t slots) {
   std::vector<Slot> before(slots);
   before.swap(slots_);
   for (const Slot& slot : before)
-    if (slot.id >= 0) slots_[slot_of(text(slot))] = slot;
+    if (slot.id >= 0) slots_[slot_of(text(slot), hash_of(text(slot)))] = slot;
 }
 
 // Where the token is, or where it would go.
-std::size_t Vocabulary::slot_of(std::string_view token) const {
+std::size_t Vocabulary::slot_of(std::string_view token, std::uint64_t hash) const {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t at = std::hash<std::string_view>()(token) & mask;
-  while (slots_[at].id >= 0 && text(slots_[at]) != token) at = (at + 1) & mask;
+  std::size_t at = hash & mask;
+  while (slots_[at].id >= 0 && (slots_[at].hash != hash >> 32U || text(slots_[at]) != token))
+    at = (at + 1) & mask;
   return at;
 }
 
@@ -40,10 +41,14 @@ void Vocabulary::add(std::string_view token, std::int32_t id, const std::string&
     throw Error(
         "TOK_ID_DUPLICATE", where,
         fmt::format("id {} belongs to {} and to {}", id, quote_text(text(by_id_[index])), quote_text(token)));
-  Slot& slot = slots_[slot_of(token)];
+  const std::uint64_t hash = hash_of(token);
+  Slot& slot = slots_[slot_of(token, hash)];
   if (slot.id < 0) {
-    slot.begin = texts_.size();
+    if (texts_.size() + token.size() > std::numeric_limits<std::uint32_t>::max())
+      throw Error("TOK_LIMIT", where, "the tokens have more than 4 GiB together");
+    slot.begin = static_cast<std::uint32_t>(texts_.size());
     slot.length = static_cast<std::uint32_t>(token.size());
+    slot.hash = static_cast<std::uint32_t>(hash >> 32U);
     texts_.append(token);
     ++entries_;
   }
@@ -51,9 +56,9 @@ void Vocabulary::add(std::string_view token, std::int32_t id, const std::string&
   by_id_[index] = slot;
 }
 
-std::int32_t Vocabulary::find(std::string_view token) const {
+std::int32_t Vocabulary::find(std::string_view token, std::uint64_t hash) const {
   if (slots_.empty()) return -1;
-  return slots_[slot_of(token)].id;
+  return slots_[slot_of(token, hash)].id;
 }
 
 std::optional<std::string_view> Vocabulary::token(std::int32_t id) const {

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "attend/error.h"
 #include "loaders/files/json.h"
@@ -60,6 +61,79 @@ TEST_CASE("JSON values keep their exact numbers and order", "[json]") {
   CHECK(root.find("c") == nullptr);
   CHECK(parse("18446744073709551616")->is_integer());
   CHECK(!parse("18446744073709551616")->to_uint64());
+}
+
+TEST_CASE("Both ways of reading JSON give the same values", "[json]") {
+  // An integer of 19 digits sends the whole text to the library's parser.
+  const std::vector<std::string> texts = {"0",
+                                          "-0",
+                                          "-1",
+                                          "123456789012345678",
+                                          "-123456789012345678",
+                                          "0.0",
+                                          "-0.5",
+                                          "1e5",
+                                          "1E+05",
+                                          "1.25e-07",
+                                          "true",
+                                          "false",
+                                          "null",
+                                          R"("")",
+                                          R"("a")",
+                                          R"("plain text of more than eight bytes")",
+                                          R"("12345678\"9")",
+                                          R"("\"\\\/\b\f\n\r\t")",
+                                          R"("\u0000\u001f\u007F\u00e9\u20AC\ud83D\uDE00\uffff")",
+                                          "\"\x7F\"",
+                                          "\"é€😀 mixed with ASCII, é\"",
+                                          "[]",
+                                          "{}",
+                                          "[ 1 , [ ] , { } ]",
+                                          "{\"a\":1,\"é\":[2,3],\"\\u0062\":{\"\":\"\"}}",
+                                          "[[[[1]]],\"x\"]"};
+  const auto describe = [](const auto& self, const JsonValue& value) -> std::string {
+    std::string text = value.describe();
+    for (const JsonValue& element : value.elements()) text += "," + self(self, element);
+    for (const JsonMember& member : value.members())
+      text += "," + std::string(member.key) + "=" + self(self, member.value);
+    if (const auto string = value.to_string()) text += *string;
+    return text + std::to_string(static_cast<int>(value.type()));
+  };
+  for (const std::string& text : texts) {
+    INFO(text);
+    const JsonDocument fast = parse("[" + text + "]");
+    const JsonDocument slow = parse("[" + text + ",1234567890123456789]");
+    CHECK(describe(describe, fast->elements()[0]) == describe(describe, slow->elements()[0]));
+  }
+  for (const std::string bad : {"01",
+                                "-",
+                                "1.",
+                                ".5",
+                                "1e",
+                                "+1",
+                                "0x1",
+                                "1e999",
+                                "\"a",
+                                "\"\\x\"",
+                                "\"\\u12g4\"",
+                                "\"\\ud800\"",
+                                "\"\\udc00\\ud800\"",
+                                "\"\x01\"",
+                                "\"\xC0\x80\"",
+                                "\"\xED\xA0\x80\"",
+                                "\"\xE2\x82\"",
+                                "tru",
+                                "[1,]",
+                                "[1 2]",
+                                "{\"a\" 1}",
+                                "{a:1}",
+                                "{\"a\":1,}",
+                                "[1}",
+                                "nulll",
+                                "'a'",
+                                "/**/1",
+                                "NaN"})
+    CHECK(verdict("[" + bad + "]") != "");
 }
 
 TEST_CASE("Large objects are found by key", "[json]") {
