@@ -92,11 +92,13 @@ std::vector<AddedVocabulary::Match> AddedVocabulary::find_matches(std::string_vi
   const auto size = static_cast<std::uint32_t>(text.size());
   std::vector<Match> out;
   std::uint32_t covered = 0;
-  for (std::size_t at = 0; matcher.any && at < text.size();) {
+  // A token whose normalized content is empty is found at the end as well.
+  const std::size_t last = text.size() - (matcher.empty_id ? 0 : 1);
+  for (std::size_t at = 0; matcher.any && !text.empty() && at <= last;) {
     std::uint32_t node = ByteTrie::kRoot;
     std::size_t found_end = at;
     std::int32_t id = matcher.empty_id.value_or(-1);
-    if (matcher.begins[static_cast<unsigned char>(text[at])]) {
+    if (at < text.size() && matcher.begins[static_cast<unsigned char>(text[at])]) {
       for (std::size_t i = at;
            i < text.size() && matcher.trie.step(node, static_cast<unsigned char>(text[i])); ++i) {
         if (matcher.trie.value(node) < 0) continue;
@@ -105,7 +107,7 @@ std::vector<AddedVocabulary::Match> AddedVocabulary::find_matches(std::string_vi
       }
     }
     const std::size_t found_begin = at;
-    at = found_end > at ? found_end : at + utf8_length(text[at]);
+    at = found_end > at ? found_end : at + (at < text.size() ? utf8_length(text[at]) : 1);
     if (id < 0) continue;
     const Entry& entry = tokens_.at(id);
     if (!accepts(text, entry, found_begin, found_end)) continue;

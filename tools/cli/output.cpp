@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
 #include <cerrno>
 #include <cstring>
@@ -10,6 +11,35 @@
 #include "attend/error.h"
 
 namespace attend::cli {
+namespace {
+
+// Whether the text stands for itself between quotes.
+bool is_plain(std::string_view text) {
+  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  const auto size = static_cast<utf8proc_ssize_t>(text.size());
+  for (utf8proc_ssize_t at = 0; at < size;) {
+    if (bytes[at] < 0x20 || bytes[at] == '"' || bytes[at] == '\\') return false;
+    utf8proc_int32_t character = 0;
+    const utf8proc_ssize_t length =
+        bytes[at] < 0x80 ? 1 : utf8proc_iterate(bytes + at, size - at, &character);
+    if (length < 1) return false;
+    at += length;
+  }
+  return true;
+}
+
+std::string dump(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace
+
+void append_json(std::string& line, std::string_view text) {
+  if (is_plain(text))
+    line.append(1, '"').append(text).append(1, '"');
+  else
+    line += dump(text);
+}
 
 void write_text(std::string_view text) {
   while (!text.empty()) {
@@ -45,7 +75,7 @@ std::string printable(std::string_view text) {
 }
 
 void write_json(const nlohmann::ordered_json& value) {
-  write_line(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  write_line(dump(value));
 }
 
 }  // namespace attend::cli

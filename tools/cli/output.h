@@ -14,6 +14,9 @@ struct OutputClosed {};
 void write_text(std::string_view text);
 // The same with a newline behind it.
 void write_line(const std::string& line);
+// Appends `text` as a JSON string, as write_json would write it; for lines too long to be made as a value
+// first.
+void append_json(std::string& line, std::string_view text);
 // One JSON value on one line; invalid UTF-8 becomes U+FFFD.
 void write_json(const nlohmann::ordered_json& value);
 
