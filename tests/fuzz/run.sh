@@ -28,6 +28,7 @@ collect() { # TARGET NAME...: files of these names
 }
 collect fuzz_safetensors '*.safetensors'
 collect fuzz_config '*.json'
+collect fuzz_model 'config.json'
 collect fuzz_torch_archive '*.bin'
 collect fuzz_sentencepiece '*.spm' '*.model'
 collect fuzz_graph 'graph.json'
@@ -44,7 +45,7 @@ dictionary() { # TARGET PATTERN
 
 status=0
 for target in ${*:-fuzz_safetensors fuzz_config fuzz_torch_archive fuzz_sentencepiece fuzz_tokenizer_load \
-  fuzz_tokenizer_encode fuzz_chat_template fuzz_graph}; do
+  fuzz_tokenizer_encode fuzz_chat_template fuzz_graph fuzz_model}; do
   echo "== $target, $seconds s"
   case $target in
     fuzz_chat_template) dictionary $target '[A-Za-z_]{2,24}|[{}%#|=~!<>-]{1,3}' ;;
