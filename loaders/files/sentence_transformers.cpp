@@ -139,7 +139,7 @@ Pooling read_pooling(const fs::path& folder, std::int64_t& width) {
   }
   pooling.include_prompt = config.boolean_or("include_prompt", true);
   const char* key = config.get("embedding_dimension") ? "embedding_dimension" : "word_embedding_dimension";
-  width = config.integer_or(key, 0, 0, kMaxWidth);
+  width = config.integer_or(key, 0, 1, kMaxWidth);
   width *= std::count_if(kModes.begin(), kModes.end(),
                          [&](const PoolingMode& mode) { return pooling.*(mode.field); });
   return pooling;

@@ -133,7 +133,8 @@ void add_head(GraphBuilder& g, GraphBuilder& base, Checkpoint& checkpoint, const
 }
 
 float read_eps(const ConfigReader& config, const ConfigKey& key, double fallback) {
-  return static_cast<float>(config.optional_real(key, fallback, RealRange{.min = 0, .max = 1}));
+  return static_cast<float>(
+      config.optional_real(key, fallback, RealRange{.min = 0, .max = 1, .above_min = true}));
 }
 
 }  // namespace attend

@@ -84,6 +84,8 @@ TEST_CASE("an unknown pooling is refused by name") {
   CHECK_THAT(refusal(Folder(R"({"pooling_mode_median_tokens": true})")),
              ContainsSubstring("EMBEDDING_MODULE") && ContainsSubstring("pooling_mode_median_tokens"));
   CHECK_THAT(refusal(Folder(R"({"pooling_mode": ["mean", "cls"]})")), ContainsSubstring("out of order"));
+  CHECK_THAT(refusal(Folder(R"({"word_embedding_dimension": 0})")),
+             ContainsSubstring("word_embedding_dimension"));
 }
 
 TEST_CASE("modules that are not supported are refused by name") {
