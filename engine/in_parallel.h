@@ -1,9 +1,11 @@
-// A loop over pieces of work on all OpenMP threads that may throw.
+// A loop over pieces of work on all OpenMP threads that may throw, and memory for the pieces.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 
 namespace attend {
@@ -25,6 +27,20 @@ void in_parallel(std::int64_t total, std::int64_t step, const Work& work) {
     }
   }
   if (failure) std::rethrow_exception(failure);
+}
+
+// Uninitialised memory of the calling thread, which keeps it until it ends: pages that come anew from the
+// system for every piece cost as much as what is done in them. `Use` tells apart what is needed at once.
+template <typename Use>
+std::byte* thread_scratch(std::size_t bytes) {
+  thread_local std::unique_ptr<std::byte[]> memory;
+  thread_local std::size_t size_bytes = 0;
+  if (size_bytes < bytes) {
+    memory.reset();
+    memory = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    size_bytes = bytes;
+  }
+  return memory.get();
 }
 
 }  // namespace attend

@@ -108,6 +108,7 @@ struct DenseLibrary::Impl {
 
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   std::vector<Entry> entries;
+  WeightMemory memory;
 };
 
 DenseLibrary::DenseLibrary() : impl_(std::make_unique<Impl>()) {}
@@ -130,7 +131,8 @@ int DenseLibrary::add(const DenseSpec& spec, int layout_of) {
 std::shared_ptr<const PackedWeights> DenseLibrary::pack(int spec, const RowSource& source) {
   const Impl::Entry& entry = impl_->entries[static_cast<std::size_t>(spec)];
   return rethrow_as_error(entry.spec, [&] {
-    auto weights = std::make_shared<const BlockedWeights>(impl_->engine, entry.product, entry.spec, source);
+    auto weights = std::make_shared<const BlockedWeights>(impl_->engine, impl_->memory, entry.product,
+                                                          entry.spec, source);
     for (std::size_t i = 0; i < impl_->entries.size(); ++i) {
       const int id = static_cast<int>(i);
       if (id == spec || impl_->entries[i].layout_of == spec) impl_->learn_few_rows(id, *weights, *this);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <utility>
 
@@ -22,6 +21,7 @@ using Tag = dnnl::memory::format_tag;
 constexpr std::int64_t kWordBytes = 4;
 // Of the rows that a thread has in hand: they stay in its L2 cache on their way to the blocks.
 constexpr std::int64_t kStagingBytes = std::int64_t{1} << 18;
+struct Staging {};
 
 }  // namespace
 
@@ -41,14 +41,16 @@ struct BlockedWeights::Words {
   std::vector<std::int64_t> row_offsets, word_offsets;
 };
 
-BlockedWeights::BlockedWeights(const dnnl::engine& engine, const ProductPrimitive& product,
-                               const DenseSpec& spec, const RowSource& source)
+BlockedWeights::BlockedWeights(const dnnl::engine& engine, WeightMemory& memory,
+                               const ProductPrimitive& product, const DenseSpec& spec,
+                               const RowSource& source)
     : in_(spec.in),
       out_(spec.out),
       dtype_(spec.weights),
       transposed_(product.flavour == Flavour::matmul),
-      buffer_(Tensor(DType::u8, {static_cast<std::int64_t>(product.weights.get_size())})),
-      memory_(product.weights, engine, buffer_.bytes()),
+      bytes_(product.weights.get_size()),
+      buffer_(memory.take(bytes_)),
+      memory_(product.weights, engine, buffer_.get()),
       column_offsets_(offsets_of(1 - row_dim(), in_)) {
   if (dtype_ == DType::i8) {
     scales_.resize(static_cast<std::size_t>(out_));
@@ -67,19 +69,19 @@ void BlockedWeights::gather_row(std::int64_t row, float scale, float* dst) const
   switch (dtype_) {
     case DType::i8:
       scale *= scales_[static_cast<std::size_t>(row)];
-      gather(reinterpret_cast<const std::int8_t*>(buffer_.bytes()),
+      gather(reinterpret_cast<const std::int8_t*>(buffer_.get()),
              [](std::int8_t q) { return static_cast<float>(q); });
       break;
     case DType::bf16:
-      gather(reinterpret_cast<const std::uint16_t*>(buffer_.bytes()),
+      gather(reinterpret_cast<const std::uint16_t*>(buffer_.get()),
              [](std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); });
       break;
-    default: gather(reinterpret_cast<const float*>(buffer_.bytes()), [](float w) { return w; });
+    default: gather(reinterpret_cast<const float*>(buffer_.get()), [](float w) { return w; });
   }
 }
 
 std::size_t BlockedWeights::size_bytes() const {
-  return buffer_.size_bytes() + scales_.size() * sizeof(float) + sums_.size() * sizeof(std::int32_t);
+  return bytes_ + scales_.size() * sizeof(float) + sums_.size() * sizeof(std::int32_t);
 }
 
 void BlockedWeights::describe() {
@@ -90,7 +92,7 @@ void BlockedWeights::describe() {
   const int out = row_dim();
   const int in = 1 - out;
   const auto group = static_cast<std::int64_t>(sizeof(float) / attend::size_bytes(dtype_));
-  matrix_ = {.data = buffer_.bytes(), .in = in_, .out = out_, .dtype = dtype_};
+  matrix_ = {.data = buffer_.get(), .in = in_, .out = out_, .dtype = dtype_};
   const bool grouped =
       group == 1 ? dims.size() == 2 : dims.size() == 3 && dims[2] == in && blocks[2] == group;
   if (!grouped || dims[0] != in || dims[1] != out) return;
@@ -155,8 +157,7 @@ bool BlockedWeights::find_words(Words& words) const {
   const std::int64_t elements = kWordBytes / width;
   const std::int64_t rows = padded(row_dim());
   const std::int64_t columns = padded(1 - row_dim());
-  if (columns % elements != 0 || static_cast<std::size_t>(rows * columns * width) != buffer_.size_bytes())
-    return false;
+  if (columns % elements != 0 || static_cast<std::size_t>(rows * columns * width) != bytes_) return false;
   words.per_row = columns / elements;
   const std::vector<std::int64_t> column_offsets = offsets_of(1 - row_dim(), columns);
   for (std::size_t i = 0; i < column_offsets.size(); ++i) {
@@ -180,7 +181,7 @@ void BlockedWeights::fill(const dnnl::engine& engine, const RowSource& source) {
   Words words;
   const bool transposes = find_words(words);
   // oneDNN's own reorder leaves padding as it is.
-  if (!transposes) std::memset(buffer_.bytes(), 0, buffer_.size_bytes());
+  if (!transposes) std::memset(buffer_.get(), 0, bytes_);
   const std::int64_t align = std::max<std::int64_t>(block(row_dim()), 4);
   const std::int64_t row_bytes = in_ * static_cast<std::int64_t>(attend::size_bytes(dtype_));
   const std::int64_t step =
@@ -214,26 +215,25 @@ void BlockedWeights::pack_rows(const Words& words, std::int64_t first, std::int6
   // The last piece has the rows that fill the last block up: zeros.
   const std::int64_t rows = first + count == out_ ? padded(row_dim()) - first : count;
   const std::int64_t stride = words.per_row * kWordBytes;
-  const auto staging = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(rows * stride));
-  read_rows(first, count, stride, source, staging.get());
-  std::memset(staging.get() + count * stride, 0, static_cast<std::size_t>((rows - count) * stride));
-  transpose_words(reinterpret_cast<const std::uint32_t*>(staging.get()), words.per_row, rows, words.per_row,
+  std::byte* staging = thread_scratch<Staging>(static_cast<std::size_t>(rows * stride));
+  read_rows(first, count, stride, source, staging);
+  std::memset(staging + count * stride, 0, static_cast<std::size_t>((rows - count) * stride));
+  transpose_words(reinterpret_cast<const std::uint32_t*>(staging), words.per_row, rows, words.per_row,
                   words.row_offsets.data() + first, words.word_offsets.data(),
-                  reinterpret_cast<std::uint32_t*>(buffer_.bytes()));
+                  reinterpret_cast<std::uint32_t*>(buffer_.get()));
 }
 
 void BlockedWeights::reorder_rows(const dnnl::engine& engine, std::int64_t first, std::int64_t count,
                                   const RowSource& source) {
   const std::int64_t row_bytes = in_ * static_cast<std::int64_t>(attend::size_bytes(dtype_));
-  const auto staging =
-      std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(count * row_bytes));
-  read_rows(first, count, row_bytes, source, staging.get());
+  std::byte* staging = thread_scratch<Staging>(static_cast<std::size_t>(count * row_bytes));
+  read_rows(first, count, row_bytes, source, staging);
   const Dims dims = transposed_ ? Dims{in_, count} : Dims{count, in_};
   const Desc plain(dims, onednn_type(dtype_), transposed_ ? Tag::ba : Tag::ab);
   const Desc part = memory_.get_desc().submemory_desc(dims, transposed_ ? Dims{0, first} : Dims{first, 0});
   dnnl::stream stream(engine);
-  dnnl::memory from(plain, engine, staging.get());
-  dnnl::memory to(part, engine, buffer_.bytes());
+  dnnl::memory from(plain, engine, staging);
+  dnnl::memory to(part, engine, buffer_.get());
   dnnl::reorder(from, to).execute(stream, from, to);
   stream.wait();
 }

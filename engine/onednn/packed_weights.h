@@ -1,21 +1,23 @@
 // A weight matrix in the blocked layout of a oneDNN primitive.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <dnnl.hpp>
+#include <memory>
 #include <vector>
 
-#include "attend/tensor.h"
 #include "engine/kernels/few_rows.h"
 #include "engine/onednn/primitive.h"
+#include "engine/onednn/weight_memory.h"
 
 namespace attend {
 
 class BlockedWeights final : public PackedWeights {
  public:
   // Reads all rows from `source`, in pieces, so that a matrix is never in memory twice.
-  BlockedWeights(const dnnl::engine& engine, const ProductPrimitive& product, const DenseSpec& spec,
-                 const RowSource& source);
+  BlockedWeights(const dnnl::engine& engine, WeightMemory& memory, const ProductPrimitive& product,
+                 const DenseSpec& spec, const RowSource& source);
 
   void gather_row(std::int64_t row, float scale, float* dst) const override;
   std::size_t size_bytes() const override;
@@ -51,7 +53,8 @@ class BlockedWeights final : public PackedWeights {
   std::int64_t out_;
   DType dtype_;
   bool transposed_;
-  Tensor buffer_;
+  std::size_t bytes_;
+  std::shared_ptr<std::byte> buffer_;
   dnnl::memory memory_;
   PackedMatrix matrix_;
   std::vector<std::int64_t> column_offsets_;

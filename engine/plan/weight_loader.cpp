@@ -16,6 +16,8 @@ namespace {
 constexpr std::int64_t kChunkBytes = std::int64_t{1} << 22;
 // What a thread reads at once of a table.
 constexpr std::int64_t kTableBytes = std::int64_t{1} << 18;
+struct Elements {};
+struct Exact {};
 
 float f16_to_f32(std::uint16_t half) {
   // Shift exponent and mantissa into place and let a multiplication by 2^112 rebias them: exact, denormals
@@ -146,10 +148,10 @@ class WeightLoader::Part {
 
   std::int64_t end() const { return begin_ + rows_; }
 
-  // Those of rows [first, first + count) of the product that are this part's.
-  void read(std::int64_t first, std::int64_t count, DType dtype, std::byte* dst, float* scales) const {
+  // Those of rows [first, first + wanted) of the product that are this part's.
+  void read(std::int64_t first, std::int64_t wanted, DType dtype, std::byte* dst, float* scales) const {
     const std::int64_t from = std::max(first, begin_);
-    const std::int64_t rows = std::min(first + count, end()) - from;
+    const std::int64_t rows = std::min(first + wanted, end()) - from;
     if (rows <= 0) return;
     dst += (from - first) * in_ * static_cast<std::int64_t>(size_bytes(dtype));
     if (scales != nullptr) scales += from - first;
@@ -159,19 +161,21 @@ class WeightLoader::Part {
       if (dtype == DType::i8) std::copy_n(scales_.begin() + stored, rows, scales);
       return;
     }
-    std::vector<std::byte> elements(static_cast<std::size_t>(rows * in_) * size_bytes(tensor_.dtype));
-    read_elements(stored, rows, elements.data());
-    std::vector<float> exact(static_cast<std::size_t>(rows * in_));
+    const auto count = static_cast<std::size_t>(rows * in_);
+    std::byte* elements = thread_scratch<Elements>(count * size_bytes(tensor_.dtype));
+    read_elements(stored, rows, elements);
+    auto* exact =
+        reinterpret_cast<float*>(tensor_.dtype == DType::f32 ? elements
+                                 : dtype == DType::f32       ? dst
+                                                             : thread_scratch<Exact>(count * sizeof(float)));
     if (tensor_.dtype == DType::i8) {
-      const auto* q = reinterpret_cast<const std::int8_t*>(elements.data());
-      for (std::int64_t i = 0; i < rows * in_; ++i) {
-        exact[static_cast<std::size_t>(i)] =
-            static_cast<float>(q[i]) * scales_[static_cast<std::size_t>(stored + i / in_)];
-      }
-    } else {
-      convert_to_f32(tensor_.dtype, elements.data(), rows * in_, exact.data());
+      const auto* q = reinterpret_cast<const std::int8_t*>(elements);
+      for (std::int64_t i = 0; i < rows * in_; ++i)
+        exact[i] = static_cast<float>(q[i]) * scales_[static_cast<std::size_t>(stored + i / in_)];
+    } else if (tensor_.dtype != DType::f32) {
+      convert_to_f32(tensor_.dtype, elements, rows * in_, exact);
     }
-    convert_weights(dtype, exact.data(), rows, in_, dst, scales);
+    if (dtype != DType::f32) convert_weights(dtype, exact, rows, in_, dst, scales);
   }
 
  private:
