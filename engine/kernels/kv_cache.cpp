@@ -99,24 +99,35 @@ void write_row(const float* key, const float* value, std::int64_t width, RowScal
   }
 }
 
+// One token of one head, in its slot of a block.
+template <class T>
+void write_slot(const KvSlice& kv, const float* key, const float* value, std::int64_t head, std::int64_t slot,
+                std::byte* block) {
+  RowScale key_scale, value_scale;
+  if constexpr (sizeof(T) == 1) {
+    key_scale = row_scale(key, kv.head_dim);
+    value_scale = row_scale(value, kv.head_dim);
+    reinterpret_cast<float*>(block + kv.key_scales_offset(head))[slot] = key_scale.scale;
+    reinterpret_cast<float*>(block + kv.value_scales_offset(head))[slot] = value_scale.scale;
+  }
+  write_row(key, value, kv.head_dim, key_scale, value_scale,
+            reinterpret_cast<T*>(block + kv.key_offset(head)) + slot,
+            reinterpret_cast<T*>(block + kv.value_offset(head)) + slot * kv.value_stride());
+}
+
 template <class T>
 void write_rows(const KvSlice& kv, const AttentionSpan& span, const float* keys, const float* values,
                 std::int64_t stride) {
-  for (std::int64_t r = 0; r < span.rows; ++r) {
+  // All tokens of a block for one head, then the next head: its columns of keys stay in the L1 cache.
+  std::int64_t count = 0;
+  for (std::int64_t r = 0; r < span.rows; r += count) {
     const std::int64_t slot = (span.past + r) % kBlockTokens;
     std::byte* block = span.blocks[(span.past + r) / kBlockTokens];
+    count = std::min<std::int64_t>(kBlockTokens - slot, span.rows - r);
     for (std::int64_t head = 0; head < kv.heads; ++head) {
       const std::int64_t at = (span.first_row + r) * stride + head * kv.head_dim;
-      RowScale key_scale, value_scale;
-      if constexpr (sizeof(T) == 1) {
-        key_scale = row_scale(keys + at, kv.head_dim);
-        value_scale = row_scale(values + at, kv.head_dim);
-        reinterpret_cast<float*>(block + kv.key_scales_offset(head))[slot] = key_scale.scale;
-        reinterpret_cast<float*>(block + kv.value_scales_offset(head))[slot] = value_scale.scale;
-      }
-      write_row(keys + at, values + at, kv.head_dim, key_scale, value_scale,
-                reinterpret_cast<T*>(block + kv.key_offset(head)) + slot,
-                reinterpret_cast<T*>(block + kv.value_offset(head)) + slot * kv.value_stride());
+      for (std::int64_t i = 0; i < count; ++i)
+        write_slot<T>(kv, keys + at + i * stride, values + at + i * stride, head, slot + i, block);
     }
   }
 }
