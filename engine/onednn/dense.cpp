@@ -189,6 +189,8 @@ struct DenseExecutor::Impl {
     dnnl::primitive primitive;
     dnnl::memory source, bias, destination, other, scratchpad;
     std::string implementation;
+    // Kept, because oneDNN makes a new object of every descriptor that it is asked for.
+    std::size_t source_bytes = 0, destination_bytes = 0, scratchpad_bytes = 0;
   };
   // Memory that grows to the largest request.
   class Buffer {
@@ -269,7 +271,8 @@ DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_
     };
     return buckets
         .emplace(rows, Prepared{p.primitive, memory(p.source), memory(p.bias), memory(p.destination),
-                                memory(p.destination), memory(p.scratchpad), p.implementation})
+                                memory(p.destination), memory(p.scratchpad), p.implementation,
+                                p.source.get_size(), p.destination.get_size(), p.scratchpad.get_size()})
         .first->second;
   });
 }
@@ -303,11 +306,16 @@ void DenseExecutor::Impl::run_integer(const DenseLibrary::Impl::Entry& entry, Pr
                                       const float* src, float* dst, const float* other) {
   const DenseSpec& spec = entry.spec;
   const int levels = source_levels(entry.product.implementation);
-  auto* quantized =
-      reinterpret_cast<std::uint8_t*>(narrow.at_least(static_cast<std::size_t>(bucket_rows(rows) * spec.in)));
+  auto* quantized = reinterpret_cast<std::uint8_t*>(narrow.at_least(product.source_bytes));
   auto* scales =
       reinterpret_cast<float*>(row_scales.at_least(static_cast<std::size_t>(rows) * sizeof(float)));
   quantize_rows(src, rows, spec.in, levels, quantized, scales);
+  // The sums take the destination's place, unless what is there is still needed.
+  void* integers = dst;
+  if (spec.combine == DenseSpec::add) integers = sums.at_least(product.destination_bytes);
+  product.source.set_data_handle(quantized);
+  product.destination.set_data_handle(integers);
+  execute(spec, product, weights, nullptr, nullptr);
   const Dequantization how{.row_scales = scales,
                            .weight_scales = weights.scales(),
                            .weight_sums = weights.sums(),
@@ -316,18 +324,12 @@ void DenseExecutor::Impl::run_integer(const DenseLibrary::Impl::Entry& entry, Pr
                            .act = spec.act,
                            .combine = spec.combine,
                            .other = other};
-  // The sums take the destination's place, unless what is there is still needed.
-  void* integers = dst;
-  if (spec.combine == DenseSpec::add) integers = sums.at_least(product.destination.get_desc().get_size());
-  product.source.set_data_handle(quantized);
-  product.destination.set_data_handle(integers);
-  execute(spec, product, weights, nullptr, nullptr);
   dequantize_rows(integers, rows, spec.out, how, dst);
 }
 
 void DenseExecutor::Impl::execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights,
                                   const float* bias, const float* other) {
-  product.scratchpad.set_data_handle(scratchpad.at_least(product.scratchpad.get_desc().get_size()));
+  product.scratchpad.set_data_handle(scratchpad.at_least(product.scratchpad_bytes));
   std::array<dnnl_exec_arg_t, 6> args{};
   int count = 0;
   const auto add = [&](int arg, const dnnl::memory& memory) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -51,7 +52,7 @@ void FewRowsProduct::run(const PackedMatrix& weights, const float* bias, std::in
     if (finished) return combine(at, count, values);
     std::copy_n(values, count, dst + at);
   };
-  multiply_few_rows(weights, x, rows, chunk_, take);
+  multiply_few_rows(weights, x, rows, chunk_, std::ref(take));
   if (finished) return;
   activate(rows, dst);
   if (spec_.combine == DenseSpec::multiply) combine(0, rows * spec_.out, dst);

@@ -59,6 +59,7 @@ struct Executor::Impl final : RunContext {
   };
   struct RopeMemory {
     std::vector<float> cos, sin;
+    std::vector<float> dynamic;  // frequencies that depend on the length
     bool ready = false;
   };
 
@@ -84,19 +85,18 @@ struct Executor::Impl final : RunContext {
     const auto half = static_cast<std::size_t>(rope.dims / 2);
     table.cos.resize(input->tokens.size() * half);
     table.sin.resize(input->tokens.size() * half);
-    std::vector<float> dynamic;
     for (const SequenceSpan& sequence : input->sequences) {
       const std::int64_t at_least =
           sequence.rotated_as > 0 ? sequence.rotated_as : sequence.past + sequence.rows;
-      std::int64_t dynamic_length = 0;  // of the frequencies in `dynamic`
+      std::int64_t dynamic_length = 0;  // of the frequencies in table.dynamic
       for (std::int32_t r = 0; r < sequence.rows; ++r) {
         const auto row = static_cast<std::size_t>(sequence.first_row + r);
         const float* frequencies = rope.inv_freq.data();
         const std::int64_t length = std::max<std::int64_t>(at_least, sequence.past + r + 1);
         if (rope.dynamic_from > 0 && length > rope.dynamic_from) {
-          if (length != dynamic_length) dynamic = dynamic_frequencies(rope, length);
+          if (length != dynamic_length) fill_dynamic(rope, length, table.dynamic);
           dynamic_length = length;
-          frequencies = dynamic.data();
+          frequencies = table.dynamic.data();
         }
         const auto position = static_cast<float>(input->positions[row]);
         for (std::size_t i = 0; i < half; ++i) {
@@ -111,17 +111,16 @@ struct Executor::Impl final : RunContext {
 
   // LongRoPE's second table, or dynamic NTK scaling: the base grows so that the longest wavelength covers
   // `length` tokens. In f32 throughout, as the reference computes it.
-  static std::vector<float> dynamic_frequencies(const Rope& rope, std::int64_t length) {
-    if (!rope.long_inv_freq.empty()) return rope.long_inv_freq;
+  static void fill_dynamic(const Rope& rope, std::int64_t length, std::vector<float>& frequencies) {
+    frequencies.assign(rope.long_inv_freq.begin(), rope.long_inv_freq.end());
+    if (!frequencies.empty()) return;
     const auto dims = static_cast<float>(rope.dims);
     const float stretch = rope.factor * static_cast<float>(length) / static_cast<float>(rope.dynamic_from) -
                           (rope.factor - 1.0F);
     const float base = rope.theta * std::pow(stretch, dims / (dims - 2.0F));
-    std::vector<float> frequencies;
     for (std::int64_t i = 0; i < rope.dims; i += 2) {
       frequencies.push_back(1.0F / std::pow(base, static_cast<float>(i) / dims));
     }
-    return frequencies;
   }
 
   void reserve_arena() {

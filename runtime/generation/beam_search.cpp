@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -15,6 +16,13 @@ namespace attend {
 namespace {
 
 constexpr float kNever = -1.0e9f;
+
+// Stable, and without memory of its own, for the few and nearly sorted entries of a step.
+template <typename Entry, typename Before>
+void insertion_sort(std::vector<Entry>& entries, Before before) {
+  for (auto i = entries.begin(); i != entries.end(); ++i)
+    std::rotate(std::upper_bound(entries.begin(), i, *i, before), i, std::next(i));
+}
 
 }  // namespace
 
@@ -33,6 +41,15 @@ BeamSearch::BeamSearch(const GenerationConfig& config, const LengthLimits& limit
       row_top_logprobs_(num_beams_),
       finished_(num_beams_, Finished{.score = kNever}) {
   beams_.push_back({.score = 0.0f, .node = -1, .ids = {prompt.begin(), prompt.end()}});
+  // Room for what the steps make, so that they allocate nothing. A step makes at most K nodes, mostly B.
+  const auto expected = static_cast<std::size_t>(expected_length(limits));
+  expected_length_ = expected;
+  nodes_.reserve((expected - std::min(expected, prompt_length_)) * (num_beams_ + 1) + num_candidates_);
+  candidates_.reserve(num_beams_ * num_candidates_);
+  stop_ids_.reserve(expected);
+  ranked_.reserve(num_candidates_);
+  merged_.reserve(num_beams_ + num_candidates_);
+  moves_.reserve(num_beams_);
 }
 
 void BeamSearch::score(int row, std::span<const float> logits, SamplerScratch& scratch) {
@@ -139,15 +156,14 @@ void BeamSearch::gather_candidates() {
     throw no_token_left();
   const bool last = length_ + 1 >= max_length_;
   const std::vector<std::int32_t>& eos = config_.eos_token_id;
-  std::vector<std::int32_t> ids;
   for (Candidate& candidate : candidates_) {
     // Before the first step there is one beam, which stands for all.
     if (length_ == prompt_length_) candidate.row = 0;
     candidate.stops = last || std::find(eos.begin(), eos.end(), candidate.token) != eos.end();
     if (!candidate.stops && should_stop_) {
-      ids = beams_[static_cast<std::size_t>(candidate.row)].ids;
-      ids.push_back(candidate.token);
-      candidate.stops = should_stop_(ids);
+      stop_ids_ = beams_[static_cast<std::size_t>(candidate.row)].ids;
+      stop_ids_.push_back(candidate.token);
+      candidate.stops = should_stop_(stop_ids_);
     }
   }
 }
@@ -156,27 +172,23 @@ void BeamSearch::gather_candidates() {
 void BeamSearch::update_finished() {
   const bool closed = config_.early_stopping == EarlyStopping::yes && all_finished();
   const float weight = length_weight(length_ + 1 - prompt_length_);
-  struct Entry {
-    Finished hypothesis;
-    std::int32_t candidate;
-  };
-  std::vector<Entry> merged;
-  for (const Finished& hypothesis : finished_) merged.push_back({hypothesis, -1});
+  merged_.clear();
+  for (const Finished& hypothesis : finished_) merged_.push_back({hypothesis, -1});
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     const bool finishes = i < num_beams_ && candidates_[i].stops;
     float score = candidates_[i].score / weight;
     if (closed) score += kNever;
     if (!improvement_possible_) score += kNever;
     if (!finishes) score += kNever;
-    merged.push_back({{.score = score, .finished = finishes}, static_cast<std::int32_t>(i)});
+    merged_.push_back({{.score = score, .finished = finishes}, static_cast<std::int32_t>(i)});
   }
   // A hypothesis that finished with the score "never" is still better than a placeholder.
-  std::stable_sort(merged.begin(), merged.end(), [](const Entry& a, const Entry& b) {
+  insertion_sort(merged_, [](const Merged& a, const Merged& b) {
     return std::pair(a.hypothesis.score, a.hypothesis.finished) >
            std::pair(b.hypothesis.score, b.hypothesis.finished);
   });
   for (std::size_t i = 0; i < num_beams_; ++i) {
-    Entry& entry = merged[i];
+    Merged& entry = merged_[i];
     if (entry.candidate >= 0) {
       entry.hypothesis.node = node_of(candidates_[static_cast<std::size_t>(entry.candidate)]);
     }
@@ -186,29 +198,25 @@ void BeamSearch::update_finished() {
 
 // The best B candidates that do not stop run on.
 void BeamSearch::update_beams() {
-  struct Entry {
-    float score;
-    std::size_t candidate;
-  };
-  std::vector<Entry> running;
+  ranked_.clear();
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    running.push_back({candidates_[i].stops ? candidates_[i].score + kNever : candidates_[i].score, i});
+    ranked_.push_back({candidates_[i].stops ? candidates_[i].score + kNever : candidates_[i].score, i});
   }
-  std::stable_sort(running.begin(), running.end(),
-                   [](const Entry& a, const Entry& b) { return a.score > b.score; });
-  running.resize(std::min(num_beams_, running.size()));
-  std::vector<Beam> next;
+  insertion_sort(ranked_, [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
+  ranked_.resize(std::min(num_beams_, ranked_.size()));
   moves_.clear();
-  for (const Entry& entry : running) {
-    Candidate& candidate = candidates_[entry.candidate];
-    Beam beam{.score = entry.score,
-              .node = node_of(candidate),
-              .ids = beams_[static_cast<std::size_t>(candidate.row)].ids};
+  next_beams_.resize(ranked_.size());
+  for (std::size_t i = 0; i < ranked_.size(); ++i) {
+    Candidate& candidate = candidates_[ranked_[i].candidate];
+    Beam& beam = next_beams_[i];
+    beam.score = ranked_[i].score;
+    beam.node = node_of(candidate);
+    beam.ids.reserve(expected_length_);
+    beam.ids = beams_[static_cast<std::size_t>(candidate.row)].ids;
     beam.ids.push_back(candidate.token);
-    next.push_back(std::move(beam));
     moves_.push_back({candidate.row, candidate.token});
   }
-  beams_ = std::move(next);
+  beams_.swap(next_beams_);
 }
 
 // Whether the best running beam may still beat the worst finished hypothesis. Its length is taken as it is

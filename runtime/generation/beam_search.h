@@ -134,6 +134,20 @@ class BeamSearch {
   std::vector<Beam> beams_;         // running, best first
   std::vector<Finished> finished_;  // [B], best first
   std::vector<BeamMove> moves_;
+  // Memory of one step.
+  struct Ranked {
+    float score = 0.0f;
+    std::size_t candidate = 0;
+  };
+  struct Merged {
+    Finished hypothesis;
+    std::int32_t candidate = -1;  // -1: it had finished before
+  };
+  std::vector<Ranked> ranked_;
+  std::vector<Merged> merged_;
+  std::vector<Beam> next_beams_;
+  std::vector<std::int32_t> stop_ids_;
+  std::size_t expected_length_ = 0;
   bool improvement_possible_ = true;
   bool done_ = false;
 };

@@ -1,6 +1,7 @@
 // How long a sequence may become, from the options that say so.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -18,6 +19,13 @@ struct LengthLimits {
 
   std::int32_t max_new_tokens() const { return max_length - prompt_length; }
 };
+
+// How long a sequence is taken to become when memory is set aside for it: what it needs beyond, it gets as it
+// goes on.
+inline std::int32_t expected_length(const LengthLimits& limits) {
+  constexpr std::int32_t kMostNewTokens = 4096;
+  return std::min(limits.max_length, limits.prompt_length + kMostNewTokens);
+}
 
 // As transformers resolves them: max_new_tokens wins over max_length, which counts the prompt; without
 // either, 20 new tokens. min_new_tokens wins over min_length. `model_max_length` is the number of positions

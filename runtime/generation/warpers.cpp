@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 namespace attend {
 namespace {
@@ -79,7 +80,8 @@ void keep_top_p(double top_p, double total, std::size_t min_count, std::vector<S
 
 void keep_min_p(double min_p, std::size_t min_count, std::vector<ScoredToken>& kept) {
   const float max = max_score(kept);
-  std::vector<ScoredToken> best(std::min(min_count, kept.size()));
+  thread_local std::vector<ScoredToken> best;
+  best.resize(std::min(min_count, kept.size()));
   std::partial_sort_copy(kept.begin(), kept.end(), best.begin(), best.end());
   std::erase_if(kept, [&](const ScoredToken& token) {
     const bool likely = std::exp(double{token.score} - max) >= min_p;
@@ -98,12 +100,15 @@ void keep_typical(double typical_p, std::size_t min_count, std::vector<ScoredTok
     float distance;
     ScoredToken token;
   };
-  std::vector<Entry> entries;
+  thread_local std::vector<Entry> entries;
+  entries.clear();
   for (const ScoredToken& token : kept) {
     entries.push_back({static_cast<float>(std::abs(-log_prob(token) - entropy)), token});
   }
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.distance < b.distance; });
+  // `kept` is in the order of tokens.
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::pair(a.distance, a.token.token) < std::pair(b.distance, b.token.token);
+  });
   double reached = 0.0;
   std::size_t last = 0;
   for (; last + 1 < entries.size(); ++last) {

@@ -33,21 +33,21 @@ std::pair<std::int64_t, std::int64_t> ActiveRequest::rows_of(Rows kind) const {
   return {0, 0};
 }
 
-std::vector<std::int32_t> ActiveRequest::rows_of_step(StepBudget& left) const {
+std::span<const std::int32_t> ActiveRequest::rows_of_step(StepBudget& left) {
   const std::size_t n = sequences.size();
-  std::vector<std::int32_t> counts(n, 0);
+  counts_.assign(n, 0);
   bool decodes = true;
   for (std::size_t i = 0; i < n; ++i) decodes = decodes && remaining(i) == 1;
   for (std::size_t i = 0; i < n; ++i) {
     const std::int32_t wanted = decodes || n == 1 ? remaining(i) : remaining(i) - 1;
-    counts[i] = decodes ? wanted : std::min(wanted, left.prefill);
+    counts_[i] = decodes ? wanted : std::min(wanted, left.prefill);
     if (request.mode == ScheduledRequest::Mode::score) {
-      counts[i] = std::min(counts[i], left.scored);
-      left.scored -= counts[i];
+      counts_[i] = std::min(counts_[i], left.scored);
+      left.scored -= counts_[i];
     }
-    if (!decodes) left.prefill -= counts[i];
+    if (!decodes) left.prefill -= counts_[i];
   }
-  return counts;
+  return counts_;
 }
 
 void ActiveRequest::add_rows(Batch& batch, std::span<const std::int32_t> counts) {
@@ -77,23 +77,37 @@ void ActiveRequest::add_rows(Batch& batch, std::span<const std::int32_t> counts)
 }
 
 void ActiveRequest::follow(std::span<const BeamMove> moves) {
-  std::vector<int> heirs(sequences.size(), 0);
-  for (const BeamMove& move : moves) ++heirs[static_cast<std::size_t>(move.parent)];
-  std::vector<CachedSequence> next;
-  next.reserve(moves.size());
+  heirs_.assign(sequences.size(), 0);
+  for (const BeamMove& move : moves) ++heirs_[static_cast<std::size_t>(move.parent)];
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    if (heirs_[i] > 0) continue;
+    for (BlockList& blocks : sequences[i].groups) blocks.clear();
+    spare.push_back(std::move(sequences[i]));
+  }
   for (const BeamMove& move : moves) {
     CachedSequence& parent = sequences[static_cast<std::size_t>(move.parent)];
-    if (--heirs[static_cast<std::size_t>(move.parent)] == 0) {
-      next.push_back(std::move(parent));
-      continue;
-    }
-    CachedSequence child;
-    child.cached = parent.cached;
-    child.rotated_as = parent.rotated_as;
-    for (const BlockList& blocks : parent.groups) child.groups.push_back(blocks.fork());
-    next.push_back(std::move(child));
+    const bool last = --heirs_[static_cast<std::size_t>(move.parent)] == 0;
+    next_.push_back(last ? std::move(parent) : fork(parent));
   }
-  sequences = std::move(next);
+  sequences.swap(next_);
+  next_.clear();
+}
+
+CachedSequence ActiveRequest::fork(const CachedSequence& parent) {
+  CachedSequence child;
+  if (!spare.empty()) {
+    child = std::move(spare.back());
+    spare.pop_back();
+  }
+  child.cached = parent.cached;
+  child.rotated_as = parent.rotated_as;
+  child.remembered = 0;
+  child.last_remembered = 0;
+  for (std::size_t g = 0; g < parent.groups.size(); ++g) {
+    if (g == child.groups.size()) child.groups.emplace_back(parent.groups[g].pool());
+    child.groups[g].share(parent.groups[g]);
+  }
+  return child;
 }
 
 void ActiveRequest::emit(std::span<const BeamMove> moves) const {

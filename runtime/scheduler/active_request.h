@@ -39,6 +39,7 @@ struct ActiveRequest {
   LengthLimits limits;
   std::unique_ptr<SearchState> search;  // kept when the request is preempted: only its cache is lost
   std::vector<CachedSequence> sequences;
+  std::vector<CachedSequence> spare;  // empty ones, whose tables the next forks use
   std::optional<BlockList> cross;
 
   // The rows of the current step.
@@ -57,6 +58,7 @@ struct ActiveRequest {
   }
   void drop_cache() {
     sequences.clear();
+    spare.clear();
     cross.reset();
   }
 
@@ -69,7 +71,7 @@ struct ActiveRequest {
   // Rows of each sequence in this step. A request whose sequences all lack one token decodes; otherwise its
   // sequences catch up in chunks, but for the last token of each, which all take in the same step.
   // Takes what it may of the rows that are left.
-  std::vector<std::int32_t> rows_of_step(StepBudget& left) const;
+  std::span<const std::int32_t> rows_of_step(StepBudget& left);
   // Adds these rows, for which the cache has room, to the step.
   void add_rows(Batch& batch, std::span<const std::int32_t> counts);
   // New sequences take over the cache of those they continue; the last heir takes it, the others share it.
@@ -78,6 +80,14 @@ struct ActiveRequest {
   void emit(std::span<const BeamMove> moves) const;
   // Hands the request's rows of a node's value to on_node.
   void report(const NodeView& view) const;
+
+ private:
+  CachedSequence fork(const CachedSequence& parent);
+
+  // Memory of one step.
+  std::vector<std::int32_t> counts_;
+  std::vector<int> heirs_;
+  std::vector<CachedSequence> next_;
 };
 
 }  // namespace attend

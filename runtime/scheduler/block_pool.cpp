@@ -40,6 +40,8 @@ std::byte* BlockPool::allocate() {
     if (memory == nullptr) return nullptr;
     budget_.used_bytes += stride_;
     free_.push_back(memory + kHeaderBytes);
+    // All blocks may be free at once: giving one back allocates nothing.
+    if (free_.capacity() <= in_use_ + 1) free_.reserve(2 * in_use_ + 64);
   }
   std::byte* block = free_.back();
   free_.pop_back();
@@ -64,13 +66,14 @@ BlockList& BlockList::operator=(BlockList&& other) noexcept {
   return *this;
 }
 
-BlockList BlockList::fork() const {
-  BlockList copy(*pool_);
-  copy.blocks_ = blocks_;
-  for (std::byte* block : copy.blocks_) {
-    if (block != nullptr) BlockPool::share(block);
-  }
-  return copy;
+void BlockList::share(const BlockList& other) {
+  clear();
+  blocks_.reserve(other.blocks_.capacity());
+  for (std::byte* block : other.blocks_) append_shared(block);
+}
+
+void BlockList::expect(std::int64_t tokens) {
+  blocks_.reserve(static_cast<std::size_t>((tokens + kBlockTokens - 1) / kBlockTokens));
 }
 
 void BlockList::append_shared(std::byte* block) {

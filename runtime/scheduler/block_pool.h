@@ -64,8 +64,10 @@ class BlockList {
   BlockList(const BlockList&) = delete;
   BlockList& operator=(const BlockList&) = delete;
 
-  // The same blocks, shared.
-  BlockList fork() const;
+  // The same blocks as another's of the same pool, in place of its own.
+  void share(const BlockList& other);
+  // So many tokens will be added without allocating memory for the table.
+  void expect(std::int64_t tokens);
   // Adds a block that others hold too; null for one that a window has passed.
   void append_shared(std::byte* block);
   // Makes tokens [past, past + count) writable: blocks are added, and the one that `past` falls into is
@@ -75,6 +77,7 @@ class BlockList {
   void drop_before(std::int64_t first);
   void clear();
 
+  BlockPool& pool() const { return *pool_; }
   std::byte* const* data() const { return blocks_.data(); }
   std::size_t size() const { return blocks_.size(); }
 

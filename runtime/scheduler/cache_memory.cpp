@@ -35,9 +35,9 @@ std::size_t CacheMemory::blocks_in_use() const {
   return blocks;
 }
 
-CachedSequence CacheMemory::empty_sequence(std::int32_t rotated_as) const {
+CachedSequence CacheMemory::empty_sequence(std::int32_t rotated_as, std::int64_t tokens) const {
   CachedSequence sequence;
-  for (const auto& pool : self_) sequence.groups.emplace_back(*pool);
+  for (const auto& pool : self_) sequence.groups.emplace_back(*pool).expect(tokens);
   sequence.rotated_as = rotated_as;
   return sequence;
 }
@@ -77,10 +77,10 @@ std::int64_t CacheMemory::share_prefixes(ActiveRequest& active) {
   return shared;
 }
 
-void CacheMemory::remember_prefixes(ActiveRequest& active) {
+void CacheMemory::remember_prefixes(ActiveRequest& active, std::span<const std::int32_t> tokens) {
   // The beams of a search have little that others will ask for.
   if (prefixes_ && active.sequences.size() == 1 && active.request.decoder_hooks.scalings.empty())
-    prefixes_->add(active.search->sequence(0), active.sequences.front());
+    prefixes_->add(tokens, active.sequences.front());
 }
 
 }  // namespace attend

@@ -27,7 +27,8 @@ class CacheMemory {
   std::uint64_t used_bytes() const { return budget_.used_bytes; }
   std::size_t blocks_in_use() const;
 
-  CachedSequence empty_sequence(std::int32_t rotated_as) const;
+  // For so many tokens, before its tables have to grow.
+  CachedSequence empty_sequence(std::int32_t rotated_as, std::int64_t tokens) const;
   // Room for the keys and values of `length` source tokens; true where the model has no such cache.
   bool reserve_cross(ActiveRequest& active, std::int32_t length);
   // Room for counts[i] more tokens of each sequence; false when memory ran out.
@@ -38,8 +39,8 @@ class CacheMemory {
   // Sequences that have nothing in the cache yet begin with what earlier requests left; returns how many
   // tokens that spares.
   std::int64_t share_prefixes(ActiveRequest& active);
-  // Leaves a request's full blocks to later ones.
-  void remember_prefixes(ActiveRequest& active);
+  // Leaves a request's full blocks to later ones; `tokens` are those of its sequence.
+  void remember_prefixes(ActiveRequest& active, std::span<const std::int32_t> tokens);
 
  private:
   std::span<const CacheGroup> layout_;

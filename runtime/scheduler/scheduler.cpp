@@ -58,7 +58,8 @@ struct Scheduler::Impl {
         options(scheduler_options),
         executor(*model, options.threads),
         cache(*model, options.cache_bytes, options.prefix_bytes),
-        has_encoder(model->def().graph("encoder") != nullptr) {
+        has_encoder(model->def().graph("encoder") != nullptr),
+        scorer(options.threads) {
     worker = std::thread([this] { loop(); });
   }
 
@@ -73,7 +74,6 @@ struct Scheduler::Impl {
 
   void loop() {
     omp_set_num_threads(options.threads);
-    scratch.resize(static_cast<std::size_t>(options.threads));
     while (take_submitted()) {
       const ProfiledTurn turn(options.recorder);
       drop_cancelled();
@@ -203,7 +203,8 @@ struct Scheduler::Impl {
         active->search = search_of(*active, prompt);
       }
       for (int i = 0; i < active->search->rows(); ++i) {
-        active->sequences.push_back(cache.empty_sequence(active->limits.prompt_length));
+        active->sequences.push_back(
+            cache.empty_sequence(active->limits.prompt_length, expected_length(active->limits)));
       }
       running.push_back(std::move(active));
     } catch (...) {
@@ -226,7 +227,7 @@ struct Scheduler::Impl {
     for (std::size_t i = 0; i < active.sequences.size() && limit > 0; ++i) {
       const auto length = static_cast<std::int32_t>(active.search->sequence(static_cast<int>(i)).size());
       if (length > limit && active.sequences[i].rotated_as <= limit)
-        active.sequences[i] = cache.empty_sequence(length);
+        active.sequences[i] = cache.empty_sequence(length, expected_length(active.limits));
     }
   }
 
@@ -252,7 +253,11 @@ struct Scheduler::Impl {
     }
     ++counters.steps;
     counters.decoder_rows += batch.rows();
-    for (ActivePtr& active : running) cache.remember_prefixes(*active);
+    // What is generated is remembered when all of it is there: steps that decode allocate nothing.
+    for (ActivePtr& active : running) {
+      if (active->rows > 1 || active->first_step)
+        cache.remember_prefixes(*active, active->search->sequence(0));
+    }
     score();
     for (ActivePtr& active : running) {
       if (active != nullptr && active->sampled > 0) advance(active);
@@ -275,7 +280,7 @@ struct Scheduler::Impl {
       active.first_sequence = batch.sequences();
       restart_outgrown(active);
       counters.shared_tokens += cache.share_prefixes(active);
-      const std::vector<std::int32_t> counts = active.rows_of_step(left);
+      const std::span<const std::int32_t> counts = active.rows_of_step(left);
       while (!cache.reserve(active, counts)) {
         if (cache.evict()) continue;  // memory that nothing in flight needs
         if (r + 1 == running.size() && r == 0) break;
@@ -296,6 +301,7 @@ struct Scheduler::Impl {
   void preempt_last() {
     ActivePtr last = std::move(running.back());
     running.pop_back();
+    cache.remember_prefixes(*last, last->search->sequence(0));
     last->drop_cache();
     waiting.push_front(std::move(last));
     ++counters.preemptions;
@@ -304,7 +310,7 @@ struct Scheduler::Impl {
   void score() {
     if (batch.sampled() == 0) return;
     const ProfiledRun profiled(options.recorder, ProfiledPass::sampler, running, profiled_samples);
-    for (const FailedRow& failed : score_rows(running, executor.output("logits"), scratch)) {
+    for (const FailedRow& failed : scorer.score(running, executor.output("logits"))) {
       running[failed.request]->fail(as_error(failed.error));
       running[failed.request].reset();
     }
@@ -320,6 +326,7 @@ struct Scheduler::Impl {
       if (active->search->done()) {
         Outcome outcome;
         outcome.sequences = active->search->results();
+        remember_result(*active, outcome);
         active->finish(std::move(outcome));
         active.reset();
         return;
@@ -329,6 +336,15 @@ struct Scheduler::Impl {
       active->fail(as_error(std::current_exception()));
       active.reset();
     }
+  }
+
+  // What a request read and generated, for those that continue it.
+  void remember_result(ActiveRequest& active, const Outcome& outcome) {
+    if (active.request.mode != ScheduledRequest::Mode::generate || outcome.sequences.size() != 1) return;
+    std::vector<std::int32_t> tokens = active.request.input_ids;
+    const std::vector<std::int32_t>& ids = outcome.sequences.front().ids;
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+    cache.remember_prefixes(active, tokens);
   }
 
   // --- Dumps ---
@@ -370,7 +386,7 @@ struct Scheduler::Impl {
   Executor executor;
   CacheMemory cache;
   bool has_encoder;
-  std::vector<SamplerScratch> scratch;  // per thread
+  RowScorer scorer;
   Batch batch;
   StepHooks hooks;
   std::deque<ActivePtr> waiting, running;

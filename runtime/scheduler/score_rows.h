@@ -17,9 +17,26 @@ struct FailedRow {
   std::exception_ptr error;
 };
 
-// Scores every sampled row with its logits, rows in parallel; `scratch` has one for each thread. Returns at
-// most one failure per request.
-std::vector<FailedRow> score_rows(const std::deque<std::unique_ptr<ActiveRequest>>& requests,
-                                  const OutputView& logits, std::span<SamplerScratch> scratch);
+// Its memory lasts from step to step.
+class RowScorer {
+ public:
+  explicit RowScorer(int threads) : scratch_(static_cast<std::size_t>(threads)) {}
+
+  // Scores every sampled row with its logits, rows in parallel. Returns at most one failure per request,
+  // valid until the next call.
+  std::span<const FailedRow> score(const std::deque<std::unique_ptr<ActiveRequest>>& requests,
+                                   const OutputView& logits);
+
+ private:
+  struct Row {
+    std::size_t request;
+    int row;
+    std::exception_ptr error;
+  };
+
+  std::vector<SamplerScratch> scratch_;  // per thread
+  std::vector<Row> rows_;
+  std::vector<FailedRow> failed_;
+};
 
 }  // namespace attend

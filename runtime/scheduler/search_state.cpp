@@ -20,6 +20,8 @@ class SamplingState final : public SearchState {
         should_stop_(request.should_stop),
         finished_(static_cast<std::size_t>(config_.num_return_sequences)) {
     running_.push_back({.ids = {prompt.begin(), prompt.end()}});
+    reserve(running_.back());
+    moves_.reserve(finished_.size());
   }
 
   int rows() const override { return static_cast<int>(running_.size()); }
@@ -38,28 +40,24 @@ class SamplingState final : public SearchState {
 
   std::span<const BeamMove> advance() override {
     moves_.clear();
-    std::vector<Running> next;
+    if (first_) spread();
+    std::size_t kept = 0;
     for (std::size_t row = 0; row < running_.size(); ++row) {
-      Running& from = running_[row];
-      for (std::size_t i = 0; i < from.chosen.size(); ++i) {
-        const ChosenToken& chosen = from.chosen[i];
-        const bool last = i + 1 == from.chosen.size();
-        Running sequence{last ? std::move(from.ids) : from.ids,
-                         last ? std::move(from.logprobs) : from.logprobs,
-                         last ? std::move(from.top_logprobs) : from.top_logprobs,
-                         first_ ? static_cast<std::uint32_t>(i) : from.number};
-        sequence.ids.push_back(chosen.token);
-        if (config_.logprobs) sequence.logprobs.push_back(chosen.logprob);
-        if (config_.top_logprobs > 0) sequence.top_logprobs.push_back(chosen.top_logprobs);
-        if (ends(sequence.ids)) {
-          finish(std::move(sequence));
-        } else {
-          moves_.push_back({static_cast<std::int32_t>(row), chosen.token});
-          next.push_back(std::move(sequence));
-        }
+      Running& sequence = running_[row];
+      ChosenToken& chosen = sequence.chosen.front();
+      sequence.ids.push_back(chosen.token);
+      if (config_.logprobs) sequence.logprobs.push_back(chosen.logprob);
+      if (config_.top_logprobs > 0) sequence.top_logprobs.push_back(std::move(chosen.top_logprobs));
+      if (ends(sequence.ids)) {
+        finish(std::move(sequence));
+        continue;
       }
+      // The first step has one row, which all continue.
+      moves_.push_back({first_ ? 0 : static_cast<std::int32_t>(row), chosen.token});
+      if (kept != row) running_[kept] = std::move(sequence);
+      ++kept;
     }
-    running_ = std::move(next);
+    running_.resize(kept);
     first_ = false;
     return moves_;
   }
@@ -75,6 +73,26 @@ class SamplingState final : public SearchState {
     std::uint32_t number = 0;
     std::vector<ChosenToken> chosen{};
   };
+
+  // Makes the one sequence of the first step as many as it has drawn tokens for.
+  void spread() {
+    std::vector<ChosenToken> drawn = std::move(running_.front().chosen);
+    const Running first = running_.front();
+    running_.assign(drawn.size(), first);
+    for (std::size_t i = 0; i < drawn.size(); ++i) {
+      running_[i].number = static_cast<std::uint32_t>(i);
+      running_[i].chosen.assign(1, std::move(drawn[i]));
+      reserve(running_[i]);
+    }
+  }
+
+  // Room for the result, so that steps allocate nothing.
+  void reserve(Running& sequence) const {
+    const auto length = static_cast<std::size_t>(expected_length(limits_));
+    sequence.ids.reserve(length);
+    if (config_.logprobs) sequence.logprobs.reserve(length);
+    sequence.chosen.reserve(1);
+  }
 
   const Running& at(int row) const { return running_[static_cast<std::size_t>(row)]; }
 
