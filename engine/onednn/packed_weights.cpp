@@ -51,7 +51,9 @@ BlockedWeights::BlockedWeights(const dnnl::engine& engine, WeightMemory& memory,
       bytes_(product.weights.get_size()),
       buffer_(memory.take(bytes_)),
       memory_(product.weights, engine, buffer_.get()),
-      column_offsets_(offsets_of(1 - row_dim(), in_)) {
+      column_offsets_(offsets_of(1 - row_dim(), in_)),
+      row_offsets_(offsets_of(row_dim(), block(row_dim()))),
+      row_stride_(memory_.get_desc().get_strides()[static_cast<std::size_t>(row_dim())]) {
   if (dtype_ == DType::i8) {
     scales_.resize(static_cast<std::size_t>(out_));
     sums_.resize(static_cast<std::size_t>(out_));
@@ -61,7 +63,8 @@ BlockedWeights::BlockedWeights(const dnnl::engine& engine, WeightMemory& memory,
 }
 
 void BlockedWeights::gather_row(std::int64_t row, float scale, float* dst) const {
-  const std::int64_t base = offset_of(row_dim(), row);
+  const auto rows = static_cast<std::int64_t>(row_offsets_.size());
+  const std::int64_t base = row_offsets_[static_cast<std::size_t>(row % rows)] + row / rows * row_stride_;
   const auto gather = [&](const auto* elements, auto&& to_float) {
     for (std::int64_t i = 0; i < in_; ++i)
       dst[i] = to_float(elements[base + column_offsets_[static_cast<std::size_t>(i)]]) * scale;
@@ -132,12 +135,6 @@ std::int64_t blocked_offset(std::span<const std::int64_t> blocks, std::span<cons
 }
 
 }  // namespace
-
-std::int64_t BlockedWeights::offset_of(int dim, std::int64_t index) const {
-  const Desc desc = memory_.get_desc();
-  return blocked_offset(desc.get_inner_blks(), desc.get_inner_idxs(),
-                        desc.get_strides()[static_cast<std::size_t>(dim)], dim, index);
-}
 
 std::vector<std::int64_t> BlockedWeights::offsets_of(int dim, std::int64_t count) const {
   const Desc desc = memory_.get_desc();

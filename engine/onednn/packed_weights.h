@@ -38,7 +38,6 @@ class BlockedWeights final : public PackedWeights {
   std::int64_t padded(int dim) const;
   // Where elements [0, count) of a dimension lie, relative to the first.
   std::vector<std::int64_t> offsets_of(int dim, std::int64_t count) const;
-  std::int64_t offset_of(int dim, std::int64_t index) const;
   bool find_words(Words& words) const;
   void fill(const dnnl::engine& engine, const RowSource& source);
   void pack_rows(const Words& words, std::int64_t first, std::int64_t count, const RowSource& source);
@@ -57,7 +56,10 @@ class BlockedWeights final : public PackedWeights {
   std::shared_ptr<std::byte> buffer_;
   dnnl::memory memory_;
   PackedMatrix matrix_;
+  // Where an element lies: kept, because asking a descriptor allocates.
   std::vector<std::int64_t> column_offsets_;
+  std::vector<std::int64_t> row_offsets_;  // within a block of rows
+  std::int64_t row_stride_ = 0;            // between blocks
   std::vector<float> scales_;
   std::vector<std::int32_t> sums_;
 };
