@@ -175,6 +175,36 @@ TEST_CASE("rows gathered from packed weights are the rows that were packed", "[d
   }
 }
 
+TEST_CASE("products of sizes that fill no block agree with the naive reference", "[dense]") {
+  const auto [in, out] = GENERATE(std::pair{1, 1}, std::pair{7, 3}, std::pair{33, 50}, std::pair{65, 130},
+                                  std::pair{515, 1001}, std::pair{2050, 66});
+  const auto weights = GENERATE(DType::f32, DType::bf16, DType::i8);
+  DenseLibrary probe;
+  if (!has_precision(probe, weights)) SKIP("oneDNN has no such product on this processor");
+  Product product({.in = in, .out = out, .bias = true, .weights = weights});
+  constexpr std::size_t kRows = 3;
+  const auto count = kRows * static_cast<std::size_t>(in);
+  const test::Matrix expected = test::naive_linear(test::to_matrix({product.x.data(), count}, in),
+                                                   product.weight, product.bias, out, Act::none);
+  INFO(in << " -> " << out);
+  const double tolerance = weights == DType::f32 ? 1e-5 : weights == DType::bf16 ? 0.02 : 0.05;
+  CHECK(test::relative_error(product.run(kRows), expected) < tolerance);
+}
+
+TEST_CASE("a source that fails while a matrix is packed fails the packing", "[dense]") {
+  DenseLibrary library;
+  const int id = library.add({.in = 512, .out = 1024});
+  const RowSource source = [](std::int64_t first, std::int64_t, std::byte*, float*) {
+    if (first >= 512) throw Error("ST_FILE_CHANGED", "model.safetensors", "shorter now");
+  };
+  try {
+    library.pack(id, source);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.kind() == "ST_FILE_CHANGED");
+  }
+}
+
 TEST_CASE("hot products never run on oneDNN's reference implementation", "[dense]") {
   DenseLibrary library;
   const auto weights = GENERATE(DType::f32, DType::i8);
