@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/support/byte_builders.h"
 #include "tests/support/malformed_corpus.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/tools/process.h"
@@ -66,13 +67,16 @@ TEST_CASE("names from files cannot steer the terminal", "[malformed]") {
   CHECK(warned.exit_code == 0);
   CHECK(warned.err.find("\\x1B[31mred\\x9B0m") != std::string::npos);
   CHECK(is_plain(warned.err));
-  root.write("graph.json", R"({"\u001b[31mred": 1})");
+  std::filesystem::remove(root / "model.safetensors");
+  write_bytes(root / "model.safetensors",
+              safetensors_bytes(R"({"\u001b[31mred":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4));
   const ProcessResult refused = run_attend({"run", root.path().string(), "--input-ids", "1,2"});
   CHECK(refused.exit_code == 65);
   CHECK(refused.err.find("\\x1B[31mred") != std::string::npos);
   CHECK(is_plain(refused.err));
   const ProcessResult inspected = run_attend({"inspect", root.path().string()});
   CHECK(inspected.exit_code == 65);
+  CHECK(inspected.out.find("\\x1B[31mred") != std::string::npos);
   CHECK(is_plain(inspected.out));
 }
 

@@ -177,7 +177,7 @@ TEST_CASE("a decoder's graph.json that is wrong is refused with its place", "[gr
            [](Json& g) { node(g, "blocks.0.attention")["rope"]["base"] = 1.0; }},
           {"no heads", "GRAPH_FIELD_RANGE", "graph.json: graphs[0].nodes[2].heads",
            [](Json& g) { node(g, "blocks.0.attention")["heads"] = 0; }},
-          {"no epsilon", "GRAPH_FIELD_RANGE", "graph.json: graphs[0].nodes[1].eps",
+          {"no epsilon", "GRAPH_RANGE", "graph.json: graphs[0].nodes[1].eps",
            [](Json& g) { node(g, "blocks.0.norm")["eps"] = 0; }},
           {"heads as a text", "GRAPH_FIELD_TYPE", "graph.json: graphs[0].nodes[2].heads",
            [](Json& g) { node(g, "blocks.0.attention")["heads"] = "4"; }},
