@@ -55,8 +55,8 @@ void build(std::string_view text, const attend::StoredTensors& store,
     const attend::ModelDef model = architecture.build(config, checkpoint);
     if (!checkpoint.finish().empty()) return;
     for (const attend::GraphFinding& finding : attend::check_graphs(model)) {
-      std::fprintf(stderr, "%s %s: %s\n", finding.node.c_str(), finding.field.c_str(),
-                   finding.message.c_str());
+      std::fprintf(stderr, "%s, node %d, %s: %s\n", finding.graph.c_str(), finding.node,
+                   finding.field.c_str(), finding.message.c_str());
       std::abort();
     }
   } catch (const attend::Error&) {
