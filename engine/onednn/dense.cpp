@@ -208,11 +208,17 @@ struct DenseExecutor::Impl {
   const DenseLibrary::Impl* library;
   dnnl::stream stream;
   std::vector<std::map<std::int64_t, Prepared>> prepared;  // per spec, by bucket
-  std::vector<std::unique_ptr<FewRowsProduct>> few_rows;   // per spec
+  std::vector<std::unique_ptr<FewRowsProduct>> few_rows;   // per spec, null where oneDNN does it
   Buffer scratchpad, narrow, row_scales, sums;
 
   explicit Impl(const DenseLibrary::Impl* lib)
-      : library(lib), stream(lib->engine), prepared(lib->entries.size()), few_rows(lib->entries.size()) {}
+      : library(lib), stream(lib->engine), prepared(lib->entries.size()), few_rows(lib->entries.size()) {
+    for (std::size_t i = 0; i < few_rows.size(); ++i) {
+      const DenseLibrary::Impl::Entry& entry = lib->entries[i];
+      if (entry.few_rows.chunk != 0)
+        few_rows[i] = std::make_unique<FewRowsProduct>(lib->engine, entry.spec, entry.few_rows.chunk);
+    }
+  }
 
   void run(int id, const BlockedWeights& weights, const float* bias, std::int64_t rows, const float* src,
            float* dst, const float* other);
@@ -223,7 +229,7 @@ struct DenseExecutor::Impl {
   Prepared& get(int spec_id, std::int64_t rows);
   std::int64_t rows_at_once(int spec, std::int64_t rows) const;
   bool few(int spec, std::int64_t rows) const {
-    return rows <= kFewRows && library->entries[static_cast<std::size_t>(spec)].few_rows.chunk != 0;
+    return rows <= kFewRows && few_rows[static_cast<std::size_t>(spec)] != nullptr;
   }
 };
 
@@ -290,10 +296,7 @@ void DenseExecutor::Impl::run(int id, const BlockedWeights& weights, const float
     source = rounded;
   }
   if (product == nullptr) {
-    auto& kernel = few_rows[static_cast<std::size_t>(id)];
-    if (kernel == nullptr)
-      kernel = std::make_unique<FewRowsProduct>(library->engine, spec, entry.few_rows.chunk);
-    kernel->run(weights.matrix(), bias, rows, source, dst, other);
+    few_rows[static_cast<std::size_t>(id)]->run(weights.matrix(), bias, rows, source, dst, other);
     return;
   }
   product->source.set_data_handle(const_cast<void*>(source));

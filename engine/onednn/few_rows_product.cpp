@@ -29,6 +29,19 @@ bool inline_activation(Act act) {
 
 }  // namespace
 
+FewRowsProduct::FewRowsProduct(const dnnl::engine& engine, const DenseSpec& spec, std::int64_t chunk)
+    : stream_(engine), spec_(spec), chunk_(chunk) {
+  if (inline_activation(spec.act)) return;
+  const auto [algorithm, alpha] = onednn_activation(spec.act);
+  for (std::int64_t rows = 1; rows <= kFewRows; ++rows) {
+    const dnnl::memory::desc desc({rows, spec.out}, dnnl::memory::data_type::f32,
+                                  dnnl::memory::format_tag::ab);
+    const dnnl::eltwise_forward::primitive_desc pd(engine, dnnl::prop_kind::forward_inference, algorithm,
+                                                   desc, desc, alpha);
+    activations_.push_back({dnnl::eltwise_forward(pd), dnnl::memory(desc, engine, nullptr)});
+  }
+}
+
 void FewRowsProduct::run(const PackedMatrix& weights, const float* bias, std::int64_t rows, const void* x,
                          float* dst, const float* other) {
   const bool finished = inline_activation(spec_.act);
@@ -59,18 +72,7 @@ void FewRowsProduct::run(const PackedMatrix& weights, const float* bias, std::in
 }
 
 void FewRowsProduct::activate(std::int64_t rows, float* x) {
-  auto found = activations_.find(rows);
-  if (found == activations_.end()) {
-    const dnnl::memory::desc desc({rows, spec_.out}, dnnl::memory::data_type::f32,
-                                  dnnl::memory::format_tag::ab);
-    const auto [algorithm, alpha] = onednn_activation(spec_.act);
-    const dnnl::eltwise_forward::primitive_desc pd(engine_, dnnl::prop_kind::forward_inference, algorithm,
-                                                   desc, desc, alpha);
-    found = activations_
-                .emplace(rows, Activation{dnnl::eltwise_forward(pd), dnnl::memory(desc, engine_, nullptr)})
-                .first;
-  }
-  Activation& activation = found->second;
+  Activation& activation = activations_[static_cast<std::size_t>(rows - 1)];
   activation.memory.set_data_handle(x);
   const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, activation.memory.get(true)},
                                   {DNNL_ARG_DST, activation.memory.get(true)}};

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 #include <dnnl.hpp>
-#include <map>
 #include <span>
+#include <vector>
 
 #include "engine/kernels/few_rows.h"
 #include "engine/onednn/dense.h"
@@ -16,8 +16,7 @@ namespace attend {
 class FewRowsProduct {
  public:
   // `chunk`: the order of the sums, see multiply_few_rows().
-  FewRowsProduct(const dnnl::engine& engine, const DenseSpec& spec, std::int64_t chunk)
-      : engine_(engine), stream_(engine), spec_(spec), chunk_(chunk) {}
+  FewRowsProduct(const dnnl::engine& engine, const DenseSpec& spec, std::int64_t chunk);
 
   // x [rows, in] in the type of the weights; dst and other [rows, out] as in DenseExecutor::run.
   void run(const PackedMatrix& weights, const float* bias, std::int64_t rows, const void* x, float* dst,
@@ -26,15 +25,15 @@ class FewRowsProduct {
  private:
   void activate(std::int64_t rows, float* x);
 
-  dnnl::engine engine_;
-  dnnl::stream stream_;
-  DenseSpec spec_;
-  std::int64_t chunk_;
   struct Activation {
     dnnl::primitive primitive;
     dnnl::memory memory;
   };
-  std::map<std::int64_t, Activation> activations_;  // by rows
+
+  dnnl::stream stream_;
+  DenseSpec spec_;
+  std::int64_t chunk_;
+  std::vector<Activation> activations_;  // of one row, two and so on; none where it needs no primitive
 };
 
 // What is known of a product: nothing yet, or the order of sums that gives the primitive's bits, or that none
