@@ -77,6 +77,8 @@ void ActiveRequest::add_rows(Batch& batch, std::span<const std::int32_t> counts)
 }
 
 void ActiveRequest::follow(std::span<const BeamMove> moves) {
+  spare.reserve(moves.size());  // at once: how many are dropped differs from step to step
+  next_.reserve(moves.size());
   heirs_.assign(sequences.size(), 0);
   for (const BeamMove& move : moves) ++heirs_[static_cast<std::size_t>(move.parent)];
   for (std::size_t i = 0; i < sequences.size(); ++i) {
