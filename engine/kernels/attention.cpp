@@ -9,6 +9,7 @@
 
 #include "engine/kernels/attention_tile.h"
 #include "engine/profiler/profiler.h"
+#include "engine/profiler/worker_spans.h"
 
 namespace attend {
 namespace {
@@ -357,8 +358,10 @@ void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans
   double scores_s = 0;
   double softmax_s = 0;
   double mix_s = 0;
+  WorkerSpans* const workers = WorkerSpans::current();
 #pragma omp parallel num_threads(threads) if (parallel) reduction(+ : scores_s, softmax_s, mix_s)
   {
+    const WorkerTimer worker(workers);
     const Workspace memory(shape.kv, scratch + omp_get_thread_num() * per_thread);
     AttentionSeconds own;
 #pragma omp for schedule(dynamic, chunk)

@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "engine/kernels/few_rows.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // after foreach_target
+#include "engine/profiler/worker_spans.h"
 #include "hwy/highway.h"
 
 // Highway 1.0 has no VDPBF16PS. Only the functions for pairs contain it; whether the processor has it is
@@ -146,14 +147,19 @@ bool has_few_rows_kernel(const PackedMatrix& weights) {
 void multiply_few_rows(const PackedMatrix& weights, const void* x, std::int64_t rows, std::int64_t chunk,
                        const TakeSums& take) {
   const std::int64_t blocks = (weights.out + weights.block_outputs - 1) / weights.block_outputs;
-  // Dynamic: who has a core for himself takes more than who shares it.
-#pragma omp parallel for schedule(dynamic) if (blocks > 1)
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    alignas(64) float sums[kMostSums];
-    HWY_DYNAMIC_DISPATCH(block_sums)(weights, b, static_cast<const std::byte*>(x), rows, chunk, sums);
-    const std::int64_t first = b * weights.block_outputs;
-    const std::int64_t count = std::min(weights.block_outputs, weights.out - first);
-    for (std::int64_t r = 0; r < rows; ++r) take(r, first, count, sums + r * weights.block_outputs);
+  WorkerSpans* const workers = WorkerSpans::current();
+#pragma omp parallel if (blocks > 1)
+  {
+    const WorkerTimer worker(workers);
+    // Dynamic: who has a core for himself takes more than who shares it.
+#pragma omp for schedule(dynamic) nowait
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      alignas(64) float sums[kMostSums];
+      HWY_DYNAMIC_DISPATCH(block_sums)(weights, b, static_cast<const std::byte*>(x), rows, chunk, sums);
+      const std::int64_t first = b * weights.block_outputs;
+      const std::int64_t count = std::min(weights.block_outputs, weights.out - first);
+      for (std::int64_t r = 0; r < rows; ++r) take(r, first, count, sums + r * weights.block_outputs);
+    }
   }
 }
 

@@ -11,6 +11,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // after foreach_target
 #include "engine/kernels/activation-inl.h"
+#include "engine/profiler/worker_spans.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -179,18 +180,17 @@ constexpr std::int64_t kColumns = 8192;
 void round_to_bf16(const float* x, std::int64_t count, std::uint16_t* y) {
   const std::int64_t chunk = kParallelElements / 2;
   const std::int64_t chunks = (count + chunk - 1) / chunk;
-#pragma omp parallel for schedule(static) if (chunks > 1)
-  for (std::int64_t c = 0; c < chunks; ++c) {
+  parallel_for(chunks, chunks > 1, [&](std::int64_t c) {
     HWY_DYNAMIC_DISPATCH(round_range)
     (x + c * chunk, std::min(chunk, count - c * chunk), y + c * chunk);
-  }
+  });
 }
 
 void quantize_rows(const float* x, std::int64_t rows, std::int64_t width, int levels, std::uint8_t* q,
                    float* row_scales) {
-#pragma omp parallel for schedule(static) if (rows * width >= kParallelElements)
-  for (std::int64_t r = 0; r < rows; ++r)
+  parallel_for(rows, rows * width >= kParallelElements, [&](std::int64_t r) {
     HWY_DYNAMIC_DISPATCH(quantize_row)(x + r * width, width, levels, q + r * width, row_scales + r);
+  });
 }
 
 void quantize_weights(const float* w, std::int64_t rows, std::int64_t width, std::int8_t* q, float* scales) {
@@ -215,14 +215,13 @@ void dequantize_rows(const void* sums, std::int64_t rows, std::int64_t width, co
                      float* y) {
   const auto* integers = static_cast<const std::int32_t*>(sums);
   const std::int64_t pieces = (width + kColumns - 1) / kColumns;
-#pragma omp parallel for schedule(static) if (rows * width >= kParallelElements)
-  for (std::int64_t task = 0; task < rows * pieces; ++task) {
+  parallel_for(rows * pieces, rows * width >= kParallelElements, [&](std::int64_t task) {
     const std::int64_t r = task / pieces;
     const std::int64_t first = task % pieces * kColumns;
     HWY_DYNAMIC_DISPATCH(dequantize_range)
     (integers + r * width, first, std::min(kColumns, width - first), how.row_scales[r], how,
      how.other == nullptr ? nullptr : how.other + r * width, y + r * width);
-  }
+  });
 }
 
 }  // namespace attend

@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // after foreach_target
 #include "engine/kernels/activation-inl.h"
+#include "engine/profiler/worker_spans.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -134,22 +135,21 @@ template <typename Body>
 void in_chunks(std::int64_t count, Body&& body) {
   constexpr std::int64_t kChunk = kParallelFloats / 2;
   const std::int64_t chunks = (count + kChunk - 1) / kChunk;
-#pragma omp parallel for schedule(static) if (chunks > 1)
-  for (std::int64_t c = 0; c < chunks; ++c) body(c * kChunk, std::min(kChunk, count - c * kChunk));
+  parallel_for(chunks, chunks > 1,
+               [&](std::int64_t c) { body(c * kChunk, std::min(kChunk, count - c * kChunk)); });
 }
 
 }  // namespace
 
 void normalize_rows(Norm::Kind kind, const float* x, float* y, std::int64_t rows, std::int64_t width,
                     std::int64_t stride, float eps, const float* weight, const float* bias) {
-#pragma omp parallel for schedule(static) if (rows * width >= kParallelFloats)
-  for (std::int64_t r = 0; r < rows; ++r) {
+  parallel_for(rows, rows * width >= kParallelFloats, [&](std::int64_t r) {
     if (kind == Norm::layer) {
       HWY_DYNAMIC_DISPATCH(layer_norm_row)(x + r * stride, y + r * stride, width, eps, weight, bias);
     } else {
       HWY_DYNAMIC_DISPATCH(rms_norm_row)(x + r * stride, y + r * stride, width, eps, weight);
     }
-  }
+  });
 }
 
 void add_rows(const float* a, const float* b, float* y, std::int64_t count) {

@@ -12,6 +12,7 @@
 #include "engine/kernels/rows.h"
 #include "engine/nodes/kernel.h"
 #include "engine/nodes/relative_positions.h"
+#include "engine/profiler/worker_spans.h"
 
 namespace attend {
 namespace {
@@ -40,8 +41,7 @@ void write_all(const KvSlice& kv, std::span<const AttentionSpan> spans, const fl
   }
   const AttentionSpan* list = parts.data();
   const auto count = static_cast<std::int64_t>(parts.size());
-#pragma omp parallel for schedule(static) if (count > 1)
-  for (std::int64_t i = 0; i < count; ++i) write_kv(kv, list[i], keys, values, stride);
+  parallel_for(count, count > 1, [&](std::int64_t i) { write_kv(kv, list[i], keys, values, stride); });
 }
 
 // The steps scores, softmax and mix, and the output projection: what all attention nodes end with.
@@ -208,13 +208,18 @@ class SelfAttentionKernel final : public NodeKernel {
     if (relative_step_ >= 0) terms = relative_terms(context, spans);
     const RelativeTerms* relative = relative_step_ >= 0 ? &terms : nullptr;
     core_->run(context, spans, qkv, stride, io, relative);
-    for (const OwnQueries& own : core_->own_queries(context)) answer(context, own, spans, relative);
+    for (const OwnQueries& own : core_->own_queries(context)) {
+      // Of a prompt in chunks, the one that they stand in: the keys before it are there, it sees no later
+      // ones.
+      const AttentionSpan& span = span_of(spans, own.row);
+      if (own.position >= span.past && own.position < span.past + span.rows)
+        answer(context, own, span, relative);
+    }
   }
 
  private:
-  void answer(RunContext& context, const OwnQueries& own, std::span<const AttentionSpan> spans,
+  void answer(RunContext& context, const OwnQueries& own, const AttentionSpan& span,
               const RelativeTerms* relative) const {
-    const AttentionSpan& span = span_of(spans, own.row);
     const float* states = core_->states(context, own);
     if (own.projected) {
       core_->answer(context, own, span, states, q_width_, relative);
@@ -226,7 +231,7 @@ class SelfAttentionKernel final : public NodeKernel {
     if (!q_norm_.empty()) normalize_heads(context, qkv, own.count, stride);
     if (op_.rope) {
       const RopeTable table = context.rope(rope_);
-      const std::int64_t at = (span.first_row + own.position) * op_.rope->dims / 2;
+      const std::int64_t at = (span.first_row + own.position - span.past) * op_.rope->dims / 2;
       for (std::int32_t i = 0; i < own.count; ++i) {
         rotate_row(qkv + i * stride, op_.heads, op_.head_dim, op_.rope->dims, op_.rope->interleaved,
                    table.cos + at, table.sin + at);
@@ -281,12 +286,11 @@ class SelfAttentionKernel final : public NodeKernel {
     const StepTimer timer(context.profiler, rope_step_, rows);
     const RopeTable table = context.rope(rope_);
     const std::int64_t half = op_.rope->dims / 2;
-#pragma omp parallel for schedule(static) if (rows > 8)
-    for (std::int64_t r = 0; r < rows; ++r) {
+    parallel_for(rows, rows > 8, [&](std::int64_t r) {
       // Queries and keys are neighbours in the row: one run over H + G heads.
       rotate_row(qkv + r * stride, op_.heads + op_.kv_heads, op_.head_dim, op_.rope->dims,
                  op_.rope->interleaved, table.cos + r * half, table.sin + r * half);
-    }
+    });
   }
 
   Attention op_;

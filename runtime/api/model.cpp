@@ -327,7 +327,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   scheduling.cache_bytes = memory > info.weights_bytes ? memory - info.weights_bytes : 0;
   scheduling.max_requests = options.max_batch_size;
   if (!options.share_prefixes) scheduling.prefix_bytes = 0;
-  impl->recorder = std::make_unique<ProfileRecorder>(*impl->compiled);
+  impl->recorder = std::make_unique<ProfileRecorder>(*impl->compiled, info.threads);
   scheduling.recorder = impl->recorder.get();
   impl->scheduler = std::make_shared<Scheduler>(impl->compiled, scheduling);
   info.load_ms = now_ms() - begin;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "attend/error.h"
+#include "runtime/profile/worker_slices.h"
 
 namespace attend {
 namespace {
@@ -62,10 +63,11 @@ struct ProfileRecorder::Session {
     int thread = 0;
   };
 
-  Session(const ProfileOptions& profile_options, std::size_t steps)
+  Session(const ProfileOptions& profile_options, std::size_t steps, int computing)
       : options(profile_options),
         begin(Profiler::now()),
-        profiler(steps, kProfilePhases, profile_options.trace) {}
+        profiler(steps, kProfilePhases, profile_options.trace),
+        workers(computing) {}
 
   void switch_to(ProfileSectionId next, double now) {
     seconds[at(section)] += now - since;
@@ -81,6 +83,7 @@ struct ProfileRecorder::Session {
   double begin;
   // The scheduler's thread.
   Profiler profiler;
+  WorkerSpans workers;  // of a trace
   std::array<double, kProfileSections> seconds{};
   std::array<std::int64_t, kProfileSections> calls{};
   ProfileSectionId section = ProfileSectionId::scheduler;
@@ -101,7 +104,7 @@ void ProfileRecorder::start(const ProfileOptions& options) {
   const std::lock_guard lock(mutex_);
   if (session_ != nullptr)
     throw usage_error("PROFILE_RUNNING", "profile", "a profile of this model is being taken already");
-  session_ = std::make_shared<Session>(options, model_.steps().size());
+  session_ = std::make_shared<Session>(options, model_.steps().size(), threads_);
   enabled_ = true;
 }
 
@@ -113,6 +116,7 @@ void ProfileRecorder::begin_turn() {
   in_turn_ = session_;
   active_ = in_turn_.get();
   if (active_ == nullptr) return;
+  if (active_->options.trace) WorkerSpans::current() = &active_->workers;
   active_->since = Profiler::now();
   active_->section = ProfileSectionId::scheduler;
   ++active_->calls[at(ProfileSectionId::scheduler)];
@@ -130,6 +134,7 @@ void ProfileRecorder::end_turn() {
   active_->switch_to(ProfileSectionId::scheduler, now);
   active_->busy.back().second = now;
   active_ = nullptr;
+  WorkerSpans::current() = nullptr;
   {
     const std::lock_guard lock(mutex_);
     in_turn_ = nullptr;
@@ -286,11 +291,17 @@ Profile ProfileRecorder::stop() {
     profile.requests.push_back(request);
   }
   if (!s.options.trace) return profile;
+  profile.threads.emplace_back("scheduler");
+  for (int i = 1; i < threads_; ++i) profile.threads.push_back("worker " + std::to_string(i));
+  const auto callers = static_cast<int>(profile.threads.size()) - 1;
+  for (std::size_t i = 0; i < s.threads.size(); ++i)
+    profile.threads.push_back("caller " + std::to_string(i + 1));
   for (const char* name : kPhaseNames) profile.names.emplace_back(name);
   for (const char* name : kSectionNames) profile.names.emplace_back(name);
   for (const auto* list : {&s.slices, &s.calls_of_others}) {
     for (const Session::Slice& slice : *list) {
-      ProfileSlice out{slice.thread, slice.name, slice.begin - s.begin, slice.end - s.begin, 0, {}, false};
+      const int thread = slice.thread == 0 ? 0 : slice.thread + callers;
+      ProfileSlice out{thread, slice.name, slice.begin - s.begin, slice.end - s.begin, 0, {}, false};
       out.submits = slice.submits;
       for (const RequestRows& r : slice.requests) {
         out.rows += r.rows;
@@ -305,6 +316,7 @@ Profile ProfileRecorder::stop() {
   for (const Profiler::Event& event : s.profiler.events())
     profile.slices.push_back(
         {0, first + event.step, event.begin_seconds - s.begin, event.end_seconds - s.begin, 0, {}, false});
+  add_worker_slices(model_.steps(), s.profiler.events(), s.workers, s.begin, profile);
   profile.trace_complete = s.profiler.events_complete();
   return profile;
 }

@@ -42,7 +42,8 @@ enum class ProfiledPass : std::uint8_t { encoder, decoder, sampler };
 
 class ProfileRecorder {
  public:
-  explicit ProfileRecorder(const CompiledModel& model) : model_(model) {}
+  // `threads` compute.
+  ProfileRecorder(const CompiledModel& model, int threads) : model_(model), threads_(threads) {}
 
   // Throws a usage Error (PROFILE_RUNNING) when a profile is being taken.
   void start(const ProfileOptions& options);
@@ -73,6 +74,7 @@ class ProfileRecorder {
   struct Session;
 
   const CompiledModel& model_;
+  int threads_;
   std::atomic<bool> enabled_{false};
   std::atomic<std::thread::id> scheduler_thread_{};
   Session* active_ = nullptr;  // of the turn under way; the scheduler's thread alone

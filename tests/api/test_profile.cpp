@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
@@ -109,6 +110,25 @@ TEST_CASE("passes count what was run: calls, rows, work", "[profile]") {
   }
 }
 
+// Slices of one thread nest: none begins within another and ends after it.
+void check_nesting(const Profile& profile, int thread) {
+  std::vector<ProfileSlice> slices;
+  for (const ProfileSlice& slice : profile.slices) {
+    if (slice.thread == thread) slices.push_back(slice);
+  }
+  REQUIRE_FALSE(slices.empty());
+  std::ranges::sort(slices, [](const ProfileSlice& a, const ProfileSlice& b) {
+    return a.begin_seconds != b.begin_seconds ? a.begin_seconds < b.begin_seconds
+                                              : a.end_seconds > b.end_seconds;
+  });
+  std::vector<double> open;
+  for (const ProfileSlice& slice : slices) {
+    while (!open.empty() && open.back() <= slice.begin_seconds) open.pop_back();
+    if (!open.empty()) CHECK(slice.end_seconds <= open.back());
+    open.push_back(slice.end_seconds);
+  }
+}
+
 TEST_CASE("time of concurrent requests goes to each by its tokens", "[profile][concurrency]") {
   const Model model = Model::load(test::goldens() / "llama-tiny", {.threads = 2});
   model.run(request_of({5, 6}, 4));  // before the profile: not in it
@@ -137,22 +157,27 @@ TEST_CASE("time of concurrent requests goes to each by its tokens", "[profile][c
   for (const ProfileStep& step : profile.steps) passes += step.seconds;
   CHECK_THAT(shares, WithinRel(passes, 1e-6));
 
-  // Slices of one thread nest: none begins within another and ends after it.
-  std::vector<ProfileSlice> slices;
-  for (const ProfileSlice& slice : profile.slices) {
-    if (slice.thread == 0) slices.push_back(slice);
-  }
-  std::ranges::sort(slices, [](const ProfileSlice& a, const ProfileSlice& b) {
-    return a.begin_seconds != b.begin_seconds ? a.begin_seconds < b.begin_seconds
-                                              : a.end_seconds > b.end_seconds;
-  });
-  std::vector<double> open;
-  for (const ProfileSlice& slice : slices) {
-    while (!open.empty() && open.back() <= slice.begin_seconds) open.pop_back();
-    if (!open.empty()) CHECK(slice.end_seconds <= open.back());
-    open.push_back(slice.end_seconds);
-  }
   CHECK(std::ranges::count_if(profile.slices, [](const ProfileSlice& s) { return s.submits; }) == 12);
+  REQUIRE(profile.threads.size() == 2 + 4);
+  for (int thread = 0; thread < 6; ++thread) check_nesting(profile, thread);
+}
+
+TEST_CASE("a trace has the workers' part in loops of one's own", "[profile]") {
+  const Model model = Model::load(test::goldens() / "bert-tiny", {.threads = 2});
+  Request request;
+  request.input.ids = std::vector<std::int32_t>(40, 5);
+  model.start_profile({.trace = true});
+  REQUIRE_FALSE(model.run(request).error);
+  const Profile profile = model.stop_profile();
+  REQUIRE(profile.threads.size() == 3);
+  CHECK(profile.threads[1] == "worker 1");
+  std::map<std::string, int> seen;
+  for (const ProfileSlice& slice : profile.slices) {
+    if (slice.thread == 1) ++seen[profile.names[static_cast<std::size_t>(slice.name)]];
+  }
+  CHECK(seen["bert.encoder.layer.1.attention.output.dense.scores+softmax+mix"] == 1);
+  CHECK(seen["bert.encoder.layer.1.attention.output.dense.qkv (oneDNN)"] == 1);
+  CHECK(seen["bert.encoder.layer.1.attention.output.dense.qkv"] == 0);
 }
 
 TEST_CASE("a profile may be taken while requests run, one at a time", "[profile][concurrency]") {

@@ -93,14 +93,16 @@ TEST_CASE("profile: tasks of encoders, and several windows of one input") {
 
 TEST_CASE("profile: the trace is valid, with tracks, nested slices and flows") {
   const std::string path = scratch("trace") + "/trace \"1\".json";
-  const ProcessResult result =
-      run_attend({"profile", demo_model(), "--trace", path, kSentence, "I eat an apple.", "It is red."});
+  const ProcessResult result = run_attend({"profile", demo_model(), "--trace", path, "--threads", "2",
+                                           kSentence, "I eat an apple.", "It is red."});
   REQUIRE(result.exit_code == 0);
   std::ifstream file(path);
   const json trace = json::parse(file);
   std::map<std::string, int> phases;
   std::map<int, std::string> flow;  // by request: "s", then "t"s, then "f"
   std::set<int> threads;
+  std::map<int, std::string> tracks;
+  std::set<std::string> on_worker;
   for (const json& event : trace.at("traceEvents")) {
     const std::string phase = event.at("ph");
     ++phases[phase];
@@ -108,13 +110,19 @@ TEST_CASE("profile: the trace is valid, with tracks, nested slices and flows") {
       CHECK(event.at("dur").get<double>() >= 0);
       CHECK(event.at("ts").get<double>() >= 0);
       threads.insert(event.at("tid").get<int>());
+      if (event["tid"] == 2) on_worker.insert(event.at("name").get<std::string>());
     }
+    if (phase == "M" && event.at("name") == "thread_name") tracks[event["tid"]] = event["args"]["name"];
     if (phase == "s" || phase == "t" || phase == "f") flow[event.at("id").get<int>()] += phase;
   }
   CHECK(phases["X"] > 100);
   CHECK(phases["b"] == 3);
   CHECK(phases["e"] == 3);
-  CHECK(threads == std::set<int>{0, 1});
+  // The scheduler, a worker, and the thread that submits.
+  CHECK(threads == std::set<int>{1, 2, 3});
+  CHECK(tracks == std::map<int, std::string>{{1, "scheduler"}, {2, "worker 1"}, {3, "caller 1"}});
+  CHECK(std::ranges::any_of(on_worker, [](const std::string& name) { return name.ends_with("(oneDNN)"); }));
+  CHECK(on_worker.contains("model.encoder.layers.0.self_attn.scores+softmax+mix"));
   REQUIRE(flow.size() == 3);
   for (const auto& [request, steps] : flow) {
     CHECK(steps.front() == 's');

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -60,22 +62,34 @@ class TraceFile {
   bool first_ = true;
 };
 
+// Times are whole nanoseconds, so that slices that nest do so in the file as well.
+std::int64_t nanoseconds(double seconds) {
+  return std::llround(seconds * 1e9);
+}
+
+// In microseconds, the format's unit.
+std::string micros(std::int64_t ns) {
+  return fmt::format("{}.{:03}", ns / 1000, ns % 1000);
+}
+
 std::string at(double seconds) {
-  return fmt::format("{:.3f}", seconds * 1e6);
+  return micros(nanoseconds(seconds));
+}
+
+// Perfetto takes thread 0 for the process's main thread, which has the number of the process.
+int track(int thread) {
+  return thread + 1;
 }
 
 void write_thread_names(TraceFile& file, const Profile& profile, const ModelInfo& info) {
   file.event(fmt::format(R"("ph":"M","pid":1,"name":"process_name","args":{{"name":{}}})",
                          quoted("attend " + info.architecture)));
-  int threads = 0;
-  for (const ProfileSlice& slice : profile.slices) threads = std::max(threads, slice.thread);
-  for (int thread = 0; thread <= threads; ++thread) {
-    const std::string name = thread == 0 ? "scheduler" : fmt::format("caller {}", thread);
-    file.event(fmt::format(R"("ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":{}}})", thread,
-                           quoted(name)));
-    file.event(
-        fmt::format(R"("ph":"M","pid":1,"tid":{},"name":"thread_sort_index","args":{{"sort_index":{}}})",
-                    thread, thread));
+  for (std::size_t thread = 0; thread < profile.threads.size(); ++thread) {
+    const int tid = track(static_cast<int>(thread));
+    file.event(fmt::format(R"("ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":{}}})", tid,
+                           quoted(profile.threads[thread])));
+    file.event(fmt::format(
+        R"("ph":"M","pid":1,"tid":{},"name":"thread_sort_index","args":{{"sort_index":{}}})", tid, tid));
   }
 }
 
@@ -85,9 +99,10 @@ void write_slice(TraceFile& file, const Profile& profile, const ProfileSlice& sl
   if (!slice.requests.empty())
     arguments +=
         fmt::format(R"({}"requests":[{}])", arguments.empty() ? "" : ",", fmt::join(slice.requests, ","));
-  file.event(fmt::format(R"("ph":"X","pid":1,"tid":{},"name":{},"ts":{},"dur":{},"args":{{{}}})",
-                         slice.thread, quoted(profile.names[static_cast<std::size_t>(slice.name)]),
-                         at(slice.begin_seconds), at(slice.end_seconds - slice.begin_seconds), arguments));
+  file.event(fmt::format(
+      R"("ph":"X","pid":1,"tid":{},"name":{},"ts":{},"dur":{},"args":{{{}}})", track(slice.thread),
+      quoted(profile.names[static_cast<std::size_t>(slice.name)]), at(slice.begin_seconds),
+      micros(nanoseconds(slice.end_seconds) - nanoseconds(slice.begin_seconds)), arguments));
 }
 
 // A flow for each request: it begins in the slice that submits it and goes through the passes, in time.
@@ -102,18 +117,21 @@ void write_requests(TraceFile& file, const Profile& profile) {
     });
     const std::string name = fmt::format("request {}", request);
     const auto span = [&](char phase, double seconds) {
-      file.event(fmt::format(R"("ph":"{}","cat":"request","pid":1,"tid":0,"id":{},"name":{},"ts":{})", phase,
-                             request, quoted(name), at(seconds)));
+      file.event(fmt::format(R"("ph":"{}","cat":"request","pid":1,"tid":{},"id":{},"name":{},"ts":{})", phase,
+                             track(0), request, quoted(name), at(seconds)));
     };
     span('b', slices.front()->begin_seconds);
     span('e', slices.back()->end_seconds);
     for (std::size_t i = 0; i < slices.size() && slices.size() > 1; ++i) {
       const bool last = i + 1 == slices.size();
       const char* phase = i == 0 ? "s" : last ? "f" : "t";
-      // In the middle of its slice, so that it belongs to this one.
-      const double when = (slices[i]->begin_seconds + slices[i]->end_seconds) / 2;
+      // Just behind the beginning of its slice and before that of a slice within, so that it belongs to this
+      // one.
+      const std::int64_t begin = nanoseconds(slices[i]->begin_seconds);
+      const std::int64_t when = std::min(begin + 1, nanoseconds(slices[i]->end_seconds));
       file.event(fmt::format(R"("ph":"{}","cat":"flow","pid":1,"tid":{},"id":{},"name":{},"ts":{}{})", phase,
-                             slices[i]->thread, request, quoted(name), at(when), last ? R"(,"bp":"e")" : ""));
+                             track(slices[i]->thread), request, quoted(name), micros(when),
+                             last ? R"(,"bp":"e")" : ""));
     }
   }
 }

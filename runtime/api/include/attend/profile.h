@@ -60,7 +60,7 @@ struct ProfileRequest {
 
 // Of a trace: something that took time on one thread. Slices of a thread nest.
 struct ProfileSlice {
-  int thread = 0;            // 0: the scheduler's; others: threads that submitted requests
+  int thread = 0;            // index into Profile::threads
   int name = 0;              // index into Profile::names
   double begin_seconds = 0;  // since the profile's start
   double end_seconds = 0;
@@ -75,6 +75,10 @@ struct Profile {
   std::vector<ProfileSection> sections;
   std::vector<ProfileRequest> requests;
   // With ProfileOptions::trace.
+  // "scheduler", which runs the model; "worker 1" and so on, which help it; "caller 1" and so on, which
+  // submit requests. What oneDNN's threads do inside of a product is not known: workers show all of it, as
+  // "(oneDNN)".
+  std::vector<std::string> threads;
   std::vector<std::string> names;
   std::vector<ProfileSlice> slices;
   bool trace_complete = true;  // false: events were dropped because there were too many
