@@ -48,9 +48,10 @@ class Observation {
     source_ = tokenize_input(tokenizer_, request_.input);
     if (request_.query) check_query(*request_.query);
     if (!table_.in_encoder()) read_target();
+    if (request_.query) check_position(*request_.query);
     if (own_vectors()) {
       observe_vectors();
-    } else if (request_.query && table_.in_encoder()) {
+    } else if (request_.query && table_.kind() != AttentionKind::cross) {
       observe_text();
     } else {
       observe_rows();
@@ -65,11 +66,15 @@ class Observation {
   void check_query(const AttentionQuery& query) const {
     if (query.vectors.empty() == !query.text)
       throw usage_error("QUERY", "query", "give vectors or a text, one of them");
-    if (table_.kind() == AttentionKind::decoder) {
+    if (table_.kind() == AttentionKind::decoder && encodes_first()) {
       throw usage_error(
           "QUERY", "query",
-          "queries of one's own go over the keys and values of an encoder: kind encoder or cross");
+          "queries of one's own go over the keys and values of the input, which a model with an "
+          "encoder reads there: kind encoder or cross");
     }
+  }
+
+  void check_position(const AttentionQuery& query) const {
     const auto tokens = static_cast<std::int64_t>(source_.tokens.size());
     if (query.position && (*query.position < 0 || *query.position >= tokens)) {
       throw usage_error("QUERY", "query position",
@@ -130,7 +135,7 @@ class Observation {
   ScheduledRequest scheduled(const TokenizedText& input) const {
     ScheduledRequest request;
     request.mode = table_.in_encoder() ? ScheduledRequest::Mode::encode : ScheduledRequest::Mode::observe;
-    request.input_ids = encodes_first() || table_.in_encoder() ? input.ids() : decoder_ids_;
+    request.input_ids = input.ids();
     if (environment_.def.token_types > 0) request.token_types = input.type_ids;
     request.decoder_ids =
         encodes_first() && !table_.in_encoder() ? decoder_ids_ : std::vector<std::int32_t>();
@@ -224,7 +229,7 @@ class Observation {
     const auto rows = static_cast<std::int64_t>(text.tokens.size());
     for (const std::int64_t layer : table_.layers(request_.layers)) {
       states.push_back(Tensor::zeros(DType::f32, {rows, table_.width(layer)}));
-      request.encoder_hooks.probes.push_back(
+      hooks(request).probes.push_back(
           {.node = table_.node(layer), .weights = {}, .inputs = states.back().f32().data()});
     }
     wait_for(std::move(request));

@@ -285,6 +285,46 @@ TEST_CASE("queries know where they stand in layers with positions", "[attention]
   }
 }
 
+TEST_CASE("queries over the prompt of a decoder-only model see what stands before them", "[attention]") {
+  // Rotated and absolute positions, norms of queries and keys, soft caps and windows.
+  const std::string name = GENERATE("llama-tiny", "gpt2-tiny", "qwen3-tiny", "gemma2-tiny", "mistral-tiny");
+  INFO(name);
+  const Model model = Model::load(test::goldens() / name, two_threads());
+  AttentionRequest request;
+  request.input.ids = std::vector<std::int32_t>{5, 9, 6, 12, 7, 20, 8, 11, 5, 10, 13, 14};
+  const AttentionResult own = model.attention(request);
+  const auto tokens = static_cast<std::int64_t>(request.input.ids->size());
+  // What layer 0 read of row p, asked at p, gets row p again.
+  std::vector<float> states;
+  Request probe;
+  probe.input.ids = request.input.ids;
+  probe.generation.emplace().max_new_tokens = 1;
+  const std::string node = name == "gpt2-tiny" ? "transformer.h.0.ln_1" : "model.layers.0.input_layernorm";
+  probe.on_node = [&](const NodeValue& value) {
+    if (value.node == node && states.empty()) states = values(value.value);
+  };
+  REQUIRE_FALSE(model.run(std::move(probe)).error);
+  const std::int64_t width = static_cast<std::int64_t>(states.size()) / tokens;
+  REQUIRE(width * tokens == static_cast<std::int64_t>(states.size()));
+  request.layers = {0};
+  for (std::int64_t p = 0; p < tokens; ++p) {
+    const auto row =
+        std::span(states).subspan(static_cast<std::size_t>(p * width), static_cast<std::size_t>(width));
+    request.query = AttentionQuery{.vectors = Tensor::from(row, {1, width})};
+    if (p + 1 < tokens) request.query->position = p;  // at the end where nothing is said
+    const AttentionMap map = model.attention(request).maps.front();
+    const std::span<const float> asked = map.weights.f32();
+    const std::span<const float> all = own.maps.front().weights.f32();
+    for (std::size_t head = 0; head < map.heads.size(); ++head) {
+      const auto expected =
+          all.subspan((head * static_cast<std::size_t>(tokens) + static_cast<std::size_t>(p)) *
+                          static_cast<std::size_t>(tokens),
+                      static_cast<std::size_t>(tokens));
+      CHECK(largest_error(expected, asked.subspan(head * expected.size(), expected.size())) < 1e-6F);
+    }
+  }
+}
+
 TEST_CASE("requests for maps that there are not say which there are") {
   const test::Golden golden("marian-tiny");
   const Model model = Model::load(golden.directory, two_threads());

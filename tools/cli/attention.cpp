@@ -54,7 +54,7 @@ Options make_options() {
   for (OptionSpec& spec : head_scale_options()) what.push_back(std::move(spec));
   options.add_group("What", std::move(what));
   options.add_group(
-      "Queries of one's own, over the keys and values of the encoder",
+      "Queries of one's own, over the keys and values of the input",
       {{"query-npy", OptionKind::value, "F", "vectors: hidden states, or with one --head its queries"},
        {"query-text", OptionKind::value, "TEXT", "the hidden states of this text"},
        {"query-position", OptionKind::value, "N", "where they stand (default: the input's last token)"}});

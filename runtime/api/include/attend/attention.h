@@ -50,9 +50,10 @@ struct AttentionQuery {
   // request must then name that head.
   Tensor vectors{};
   // Its own hidden states at that layer ask: for cross-attention the decoder's, when it writes this text for
-  // the input; for an encoder's self-attention those of the text by itself.
+  // the input; for the self-attention of an encoder, or of a decoder-only model, those of the text by itself.
   std::optional<std::string> text{};
-  // Where in the input the queries stand, for layers whose scores know positions; unset: at its last token.
+  // Where in the input the queries stand, for layers whose scores know positions; unset: at its last token. A
+  // decoder-only model sees no token behind it.
   std::optional<std::int64_t> position{};
 };
 
