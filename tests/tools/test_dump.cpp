@@ -104,7 +104,7 @@ TEST_CASE("a node that does not exist is an error with the nearest name") {
   const ProcessResult result =
       run_attend({"run", demo_model(), "--dump", scratch("dump_typo"), "--dump-node", "logit", "It is red."});
   CHECK(result.exit_code == 65);
-  CHECK_THAT(result.err, ContainsSubstring("did you mean logits?"));
+  CHECK_THAT(result.err, ContainsSubstring("nearest first: logits, "));
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ void Dump::finish() const {
   if (error_) throw *error_;
   for (const auto& [node, ran] : wanted_) {
     if (!ran) {
-      throw Error("UNKNOWN_NODE", node, "no node of this name ran" + did_you_mean(node, other_nodes_));
+      throw Error("UNKNOWN_NODE", node, "no node of this name ran" + nearest_first(node, other_nodes_));
     }
   }
 }

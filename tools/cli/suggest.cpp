@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
+#include <utility>
 
 namespace attend::cli {
 namespace {
@@ -41,6 +42,20 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
     }
   }
   return best;
+}
+
+std::string nearest_first(std::string_view word, std::vector<std::string> candidates) {
+  constexpr std::size_t kMost = 8;
+  constexpr std::size_t kCompared = 200;  // letters of the word
+  std::vector<std::pair<std::size_t, std::string>> ranked;
+  for (std::string& candidate : candidates)
+    ranked.emplace_back(edit_distance(word.substr(0, kCompared), candidate), std::move(candidate));
+  std::ranges::stable_sort(ranked, {}, &std::pair<std::size_t, std::string>::first);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kMost, ranked.size()); ++i)
+    text += (i == 0 ? "; nearest first: " : ", ") + ranked[i].second;
+  if (ranked.size() > kMost) text += " (and " + std::to_string(ranked.size() - kMost) + " more)";
+  return text;
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates,
