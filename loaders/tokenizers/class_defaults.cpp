@@ -20,6 +20,7 @@ constexpr Tokens kBert{"[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]", nullptr, nu
 constexpr Tokens kRoberta{"<unk>", "</s>", "<pad>", "<s>", "<mask>", "<s>", "</s>"};
 constexpr Tokens kMpnet{"[UNK]", "</s>", "<pad>", "<s>", "<mask>", "<s>", "</s>"};
 constexpr Tokens kAlbert{"<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]", "[CLS]", "[SEP]"};
+constexpr Tokens kGemma{"<unk>", nullptr, "<pad>", nullptr, "<mask>", "<bos>", "<eos>"};
 constexpr Tokens kDeberta{"[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]", "[CLS]", "[SEP]"};
 
 struct ClassTokens {
@@ -35,12 +36,16 @@ constexpr auto kClasses = std::to_array<ClassTokens>({
     {"DebertaV2", "deberta-v2", &kDeberta, true},
     {"DistilBert", "distilbert", &kBert},
     {"Electra", "electra", &kBert, true},
+    {"Gemma", "gemma", &kGemma},
+    {"Gemma", "gemma2", &kGemma},
     {"MPNet", "mpnet", &kMpnet},
     {"Roberta", "roberta", &kRoberta},
     {"XLMRoberta", "xlm-roberta", &kRoberta},
 });
 
-std::string model_type(const std::filesystem::path& directory) {
+}  // namespace
+
+std::string config_model_type(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "config.json";
   if (!is_there(path)) return {};
   const JsonDocument model = read_json_file(path, config_json_limits());
@@ -49,13 +54,11 @@ std::string model_type(const std::filesystem::path& directory) {
   return std::string(text.value_or(""));
 }
 
-}  // namespace
-
 void set_class_defaults(const std::filesystem::path& directory, TokenizerConfig& config) {
   std::string name = config.tokenizer_class;
   for (const std::string_view suffix : {"Fast", "Tokenizer"})
     if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
-  const std::string type = name.empty() ? model_type(directory) : std::string();
+  const std::string type = name.empty() ? config_model_type(directory) : std::string();
   const auto found = std::find_if(kClasses.begin(), kClasses.end(), [&](const ClassTokens& entry) {
     return name.empty() ? entry.model_type == type : entry.class_name == name;
   });

@@ -97,12 +97,45 @@ FileTokens read_added_tokens(const ComponentReader& root) {
   return tokens;
 }
 
+// Which classes of transformers 5 take the vocabulary of tokenizer.json and bring components of their own. It
+// happens in directories of models alone.
+enum class Rebuilt : std::uint8_t { no, llama, xlm_roberta, gemma };
+
+Rebuilt rebuilt_class(const std::filesystem::path& directory, const TokenizerConfig& config,
+                      const JsonValue& tokenizer_json) {
+  if (is_llama_class(directory, config, tokenizer_json)) return Rebuilt::llama;
+  const std::string& name = config.tokenizer_class;
+  const std::string type = config_model_type(directory);
+  if (type.empty()) return Rebuilt::no;
+  const auto is = [&](const std::string& class_name, std::string_view model_type) {
+    return name.empty() ? type == model_type : name == class_name || name == class_name + "Fast";
+  };
+  if (is("XLMRobertaTokenizer", "xlm-roberta")) return Rebuilt::xlm_roberta;
+  if (is("GemmaTokenizer", "gemma") || is("GemmaTokenizer", "gemma2")) return Rebuilt::gemma;
+  return Rebuilt::no;
+}
+
+// XLMRobertaTokenizer normalizes by the table alone: files have Strip and Replace behind it.
+std::unique_ptr<Normalizer> read_table(const ComponentReader& normalizer, std::vector<std::string>& names) {
+  if (normalizer.type() != "Sequence")
+    return normalizer.type() == "Precompiled" ? make_normalizer(normalizer, names) : nullptr;
+  for (const ComponentReader& child : normalizer.children("normalizers")) {
+    if (child.type() == "Precompiled") return make_normalizer(child, names);
+  }
+  return nullptr;
+}
+
 // What happens to the text before the model sees it.
-void read_text_parts(const ComponentReader& root, const std::string& where, TokenizerParts& parts) {
+void read_text_parts(const ComponentReader& root, const std::string& where, Rebuilt rebuilt,
+                     TokenizerParts& parts) {
   const auto component = [&](std::string_view key) {
     return ComponentReader(root.object(key), fmt::format("{}: {}", where, key));
   };
-  if (root.has("normalizer")) parts.normalizer = make_normalizer(component("normalizer"), parts.names);
+  if (root.has("normalizer")) {
+    parts.normalizer = rebuilt == Rebuilt::xlm_roberta
+                           ? read_table(component("normalizer"), parts.names)
+                           : make_normalizer(component("normalizer"), parts.names);
+  }
   if (root.has("pre_tokenizer"))
     parts.pre_tokenizer = make_pre_tokenizer(component("pre_tokenizer"), parts.names);
 }
@@ -119,13 +152,14 @@ void add_file_tokens(const FileTokens& tokens, const Vocabulary& vocabulary, con
 void check_unused_parts(const ComponentReader& root, const std::string& where, const FileTokens& tokens,
                         const Vocabulary& vocabulary) {
   TokenizerParts unused;
-  read_text_parts(root, where, unused);
+  read_text_parts(root, where, Rebuilt::no, unused);
   if (root.has("decoder")) make_decoder({root.object("decoder"), where + ": decoder"}, unused.names);
   add_file_tokens(tokens, vocabulary, where, unused);
 }
 
-// `llama`: the config of a directory whose class is LlamaTokenizer; it gets what the class adds to it.
-TokenizerParts read_parts(const JsonValue& json, const std::string& where, TokenizerConfig* llama = nullptr) {
+// `config` is that of a directory whose class is rebuilt; LlamaTokenizer adds to it.
+TokenizerParts read_parts(const JsonValue& json, const std::string& where, Rebuilt rebuilt = Rebuilt::no,
+                          TokenizerConfig* config = nullptr) {
   const ComponentReader root(json, where + ": tokenizer");
   root.expect_fields({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                       "post_processor", "decoder", "model"});
@@ -137,20 +171,23 @@ TokenizerParts read_parts(const JsonValue& json, const std::string& where, Token
   };
   TokenizerParts parts;
   const auto file_tokens = read_added_tokens(root);
-  if (llama != nullptr) {
-    parts = make_llama_parts(component("model"), *llama);
+  const bool llama = rebuilt == Rebuilt::llama;
+  if (!llama && rebuilt != Rebuilt::no && config->json->find("added_tokens_decoder") == nullptr) {
+    for (const auto& [id, token] : file_tokens) config->added_tokens[id] = token;
+  }
+  if (llama) {
+    parts = make_llama_parts(component("model"), *config);
     check_unused_parts(root, where, file_tokens, parts.model->vocabulary());
-    complete_llama_config(file_tokens, *llama);
+    complete_llama_config(file_tokens, *config);
   } else {
-    read_text_parts(root, where, parts);
+    read_text_parts(root, where, rebuilt, parts);
     parts.model = make_token_model(component("model"));
     parts.names.emplace_back(parts.model->type());
     add_file_tokens(file_tokens, parts.model->vocabulary(), where, parts);
   }
   if (root.has("post_processor"))
     parts.post_processor = make_post_processor(component("post_processor"), parts.names);
-  if (llama == nullptr && root.has("decoder"))
-    parts.decoder = make_decoder(component("decoder"), parts.names);
+  if (!llama && root.has("decoder")) parts.decoder = make_decoder(component("decoder"), parts.names);
   if (root.has("truncation")) parts.truncation = read_truncation(component("truncation"));
   if (root.has("padding")) parts.padding = read_padding(component("padding"));
   return parts;
@@ -219,8 +256,8 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& dire
   const std::filesystem::path path = directory / "tokenizer.json";
   if (is_there(path) || !has_vocab_files(directory)) {
     const JsonDocument document = read_json_file(path, tokenizer_json_limits());
-    const bool llama = is_llama_class(directory, config, document.root());
-    TokenizerParts parts = read_parts(document.root(), path.string(), llama ? &config : nullptr);
+    const Rebuilt rebuilt = rebuilt_class(directory, config, document.root());
+    TokenizerParts parts = read_parts(document.root(), path.string(), rebuilt, &config);
     apply_config(config, config_where, parts);
     return std::make_unique<TokenizerPipeline>(std::move(parts));
   }

@@ -243,6 +243,17 @@ def write(folder, tokenizer, files):
             out.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
+def write_class(name, data, config, model):
+    """A model's directory, as transformers reads it."""
+    from transformers import AutoTokenizer
+    folder = OUT / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(model))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    write(folder, AutoTokenizer.from_pretrained(folder).backend_tokenizer, {})
+
+
 def main():
     random.seed(20)
     for name, data in cases():
@@ -284,6 +295,46 @@ def main():
         (folder / "tokenizer_config.json").write_text(json.dumps(settings))
         (folder / "tokenizer.json").write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
         write(folder, AutoTokenizer.from_pretrained(folder).backend_tokenizer, {})
+
+    # XLM-RoBERTa's class normalizes by the table alone; Gemma's has a mask token of its own.
+    data = unigram(pre_tokenizers.Metaspace())
+    known = [p for p in data["model"]["vocab"] if p[0] not in ("<unk>", "[CLS]", "[SEP]", "<mask>")]
+    data["model"].update(vocab=[["<s>", 0.0], ["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], *known, ["<mask>", 0.0]], unk_id=3)
+    table = base64.b64encode(charsmap({"\t".encode(): " ", "\x85".encode(): "", "ﬁ".encode(): "fi"})).decode()
+    data["normalizer"] = sequence("normalizers", {"type": "Precompiled", "precompiled_charsmap": table},
+                                  {"type": "Strip", "strip_left": False, "strip_right": True},
+                                  {"type": "Replace", "pattern": {"Regex": "[eo]"}, "content": "▁"})
+    data["pre_tokenizer"] = sequence("pretokenizers", {"type": "WhitespaceSplit"}, metaspace())
+    data["post_processor"] = {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0], "trim_offsets": False,
+                              "add_prefix_space": False}
+    data["decoder"] = metaspace()
+    data["added_tokens"] = [added(t, i, special=True, lstrip=t == "<mask>")
+                            for i, t in [(0, "<s>"), (1, "<pad>"), (2, "</s>"), (3, "<unk>"), (len(known) + 4, "<mask>")]]
+    write_class("xlm-roberta-class", data, {"tokenizer_class": "XLMRobertaTokenizer"}, {"model_type": "xlm-roberta"})
+
+    data = llama2()
+    vocab = data["model"]["vocab"]
+    for token in ("<pad>", "<eos>", "<bos>", "<mask>"):
+        vocab.setdefault(token, len(vocab))
+    data["normalizer"] = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    data["pre_tokenizer"] = split(" ", "MergedWithPrevious")
+    data["decoder"] = sequence("decoders", *data["decoder"]["decoders"][:3])
+    data["post_processor"] = template("<bos>", "<eos>", vocab)
+    data["added_tokens"] = [added(t, vocab[t], special=t != "<mask>") for t in ("<unk>", "<pad>", "<eos>", "<bos>", "<mask>")]
+    write_class("gemma-class", data, {"tokenizer_class": "GemmaTokenizer"}, {"model_type": "gemma"})
+
+    # DeBERTa's spm.model without a tokenizer.json.
+    import sentencepiece
+    folder = OUT / "deberta-spm-model"
+    folder.mkdir(parents=True, exist_ok=True)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(CORPUS), model_prefix=str(folder / "spm"), vocab_size=120, pad_id=0, bos_id=1, eos_id=2, unk_id=3,
+        pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]", unk_piece="[UNK]", normalization_rule_name="identity",
+        hard_vocab_limit=False, num_threads=1, minloglevel=2)
+    (folder / "spm.vocab").unlink()
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False, "vocab_type": "spm"}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "deberta-v2"}))
+    write(folder, AutoTokenizer.from_pretrained(folder).backend_tokenizer, {})
 
 
 if __name__ == "__main__":
