@@ -2,10 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "engine/profiler/clock.h"
 
 namespace attend {
 
@@ -77,9 +78,7 @@ class Profiler {
   const std::vector<Event>& events() const { return events_; }
   bool events_complete() const { return events_.size() < kMostEvents; }
 
-  static double now() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  }
+  static double now() { return clock_seconds(); }
 
  private:
   static constexpr std::size_t kMostEvents = std::size_t{1} << 22;  // 100 MB

@@ -7,7 +7,7 @@
 
 namespace attend {
 void ActiveRequest::finish(Outcome outcome) {
-  const double now = Profiler::now();
+  const double now = steady_seconds();
   outcome.total_ms = (now - submitted) * 1e3;
   outcome.queue_ms = started == 0 ? outcome.total_ms : (started - submitted) * 1e3;
   if (encoded != 0) {

@@ -126,7 +126,7 @@ struct Scheduler::Impl {
         waiting.pop_front();
         continue;
       }
-      if (next.started == 0) next.started = Profiler::now();
+      if (next.started == 0) next.started = steady_seconds();
       tokens += length;
       admitted.push_back(std::move(waiting.front()));
       waiting.pop_front();
@@ -169,7 +169,7 @@ struct Scheduler::Impl {
     }
     ++counters.encoder_passes;
     for (ActivePtr& active : admitted) {
-      active->encoded = Profiler::now();
+      active->encoded = steady_seconds();
       if (active->request.mode != ScheduledRequest::Mode::encode) continue;
       finish_encoding(*active);
       active.reset();
@@ -321,7 +321,7 @@ struct Scheduler::Impl {
     try {
       const std::span<const BeamMove> moves = active->search->advance();
       active->first_step = false;
-      if (active->encoded == 0) active->encoded = Profiler::now();  // the prompt, where there is no encoder
+      if (active->encoded == 0) active->encoded = steady_seconds();  // the prompt, where there is no encoder
       active->emit(moves);
       if (active->search->done()) {
         Outcome outcome;
@@ -408,7 +408,7 @@ Scheduler::~Scheduler() = default;
 void Scheduler::submit(ScheduledRequest request) {
   auto active = std::make_unique<ActiveRequest>();
   active->request = std::move(request);
-  active->submitted = Profiler::now();
+  active->submitted = steady_seconds();
   try {
     const ModelDef& def = impl_->model->def();
     validate_request(def, active->request);
