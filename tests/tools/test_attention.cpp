@@ -188,6 +188,7 @@ TEST_CASE("attention --align: text for people, spans for programs, heads on dema
   REQUIRE(text.exit_code == 0);
   CHECK_THAT(text.out,
              ContainsSubstring("りんご") && ContainsSubstring("apple") && ContainsSubstring("from heads 1:"));
+  CHECK_THAT(text.out, !ContainsSubstring("guesses"));  // for heads that tell nothing
   const ProcessResult given =
       run_attend({"attention", demo_model(), "--align", "--json", "--target", "私はりんごを食べます。",
                   "--layer", "1", "--head", "2", "I eat an apple."});

@@ -117,8 +117,9 @@ void write_requests(TraceFile& file, const Profile& profile) {
     });
     const std::string name = fmt::format("request {}", request);
     const auto span = [&](char phase, double seconds) {
-      file.event(fmt::format(R"("ph":"{}","cat":"request","pid":1,"tid":{},"id":{},"name":{},"ts":{})", phase,
-                             track(0), request, quoted(name), at(seconds)));
+      file.event(fmt::format(
+          R"("ph":"{}","cat":"request","pid":1,"tid":{},"id2":{{"local":"{:#x}"}},"name":{},"ts":{})", phase,
+          track(0), request, quoted(name), at(seconds)));
     };
     span('b', slices.front()->begin_seconds);
     span('e', slices.back()->end_seconds);

@@ -54,10 +54,15 @@ Json word_json(const AlignedWord& word) {
 }
 
 std::string heads_sentence(const WordAlignment& alignment) {
+  constexpr double kNothing = 0.1;  // nats; heads that look at words have more than 1
   std::string text;
-  for (const AlignmentHead& head : alignment.heads)
+  double best = 0;
+  for (const AlignmentHead& head : alignment.heads) {
     text += fmt::format("{}{}:{} ({:.2f})", text.empty() ? "" : ", ", head.layer, head.head, head.score);
-  return "from heads " + text + "; in brackets how much each tells, in nats";
+    best = std::max(best, head.score);
+  }
+  return "from heads " + text + "; in brackets how much each tells, in nats" +
+         (best < kNothing ? ": next to nothing, the links are guesses" : "");
 }
 
 }  // namespace
