@@ -1,6 +1,6 @@
 #include "runtime/profile/worker_slices.h"
 
-#include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -72,9 +72,16 @@ void add_worker_slices(const std::vector<StepInfo>& steps, const std::vector<Pro
       while (first != events.end() && first->end_seconds <= span.begin_seconds) ++first;
       auto end = first;
       while (end != events.end() && end->begin_seconds < span.end_seconds) ++end;
-      const std::string name = first == end
+      // A loop of several steps has them one after another without a gap; the worker was there for some of
+      // them.
+      auto begin = first;
+      if (begin != end) {
+        while (begin != events.begin() && std::prev(begin)->end_seconds == begin->begin_seconds) --begin;
+        while (end != events.end() && std::prev(end)->end_seconds == end->begin_seconds) ++end;
+      }
+      const std::string name = begin == end
                                    ? name_of_section(profile, own_slices, span.begin_seconds - begin_seconds)
-                                   : name_of_loop(steps, &*first, &*first + (end - first));
+                                   : name_of_loop(steps, &*begin, &*begin + (end - begin));
       add(thread, names.of(name), span.begin_seconds, span.end_seconds);
     }
   }
