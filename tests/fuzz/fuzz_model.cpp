@@ -13,6 +13,7 @@
 
 #include "attend/error.h"
 #include "engine/graph/check.h"
+#include "engine/log.h"
 #include "loaders/files/generation_config_reader.h"
 #include "loaders/files/safetensors.h"
 #include "loaders/models/architecture.h"
@@ -64,6 +65,12 @@ void build(std::string_view text, const attend::StoredTensors& store,
 }
 
 }  // namespace
+
+// Warnings are no findings.
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  attend::configure_logger("error", {});
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
