@@ -167,7 +167,8 @@ TEST_CASE("a trace has the workers' part in loops of one's own", "[profile]") {
   Request request;
   request.input.ids = std::vector<std::int32_t>(40, 5);
   model.start_profile({.trace = true});
-  REQUIRE_FALSE(model.run(request).error);
+  // Enough of them for attention on more than one thread.
+  for (const Result& result : model.run(std::vector<Request>(4, request))) REQUIRE_FALSE(result.error);
   const Profile profile = model.stop_profile();
   REQUIRE(profile.threads.size() == 3);
   CHECK(profile.threads[1] == "worker 1");
@@ -175,8 +176,8 @@ TEST_CASE("a trace has the workers' part in loops of one's own", "[profile]") {
   for (const ProfileSlice& slice : profile.slices) {
     if (slice.thread == 1) ++seen[profile.names[static_cast<std::size_t>(slice.name)]];
   }
-  CHECK(seen["bert.encoder.layer.1.attention.output.dense.scores+softmax+mix"] == 1);
-  CHECK(seen["bert.encoder.layer.1.attention.output.dense.qkv (oneDNN)"] == 1);
+  CHECK(seen["bert.encoder.layer.1.attention.output.dense.scores+softmax+mix"] >= 1);
+  CHECK(seen["bert.encoder.layer.1.attention.output.dense.qkv (oneDNN)"] >= 1);
   CHECK(seen["bert.encoder.layer.1.attention.output.dense.qkv"] == 0);
 }
 

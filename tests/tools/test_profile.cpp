@@ -93,8 +93,11 @@ TEST_CASE("profile: tasks of encoders, and several windows of one input") {
 
 TEST_CASE("profile: the trace is valid, with tracks, nested slices and flows") {
   const std::string path = scratch("trace") + "/trace \"1\".json";
+  // Long enough for attention on more than one thread.
+  std::string long_text;
+  for (int i = 0; i < 12; ++i) long_text += "I eat an apple and ";
   const ProcessResult result = run_attend({"profile", demo_model(), "--trace", path, "--threads", "2",
-                                           kSentence, "I eat an apple.", "It is red."});
+                                           "--max-new-tokens", "20", long_text, kSentence, "It is red."});
   REQUIRE(result.exit_code == 0);
   std::ifstream file(path);
   const json trace = json::parse(file);
