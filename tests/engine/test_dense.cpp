@@ -4,7 +4,6 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <cstring>
-#include <random>
 
 #include "attend/error.h"
 #include "engine/onednn/dense.h"
@@ -12,14 +11,6 @@
 
 namespace attend {
 namespace {
-
-std::vector<float> random_floats(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 // Whether oneDNN can compute with such weights here at all, fast or not.
 bool has_precision(DenseLibrary& library, DType weights) {
@@ -37,12 +28,12 @@ struct Product {
 
   explicit Product(DenseSpec s)
       : spec(s),
-        weight(random_floats(s.in * s.out, 1)),
-        bias(random_floats(s.out, 2)),
+        weight(test::random_floats(s.in * s.out, 1)),
+        bias(test::random_floats(s.out, 2)),
         id(library.add(spec)) {
     pack();
-    x = random_floats(kMaxRows * spec.in, 3);
-    other = random_floats(kMaxRows * spec.out, 4);
+    x = test::random_floats(kMaxRows * spec.in, 3);
+    other = test::random_floats(kMaxRows * spec.out, 4);
   }
 
   void pack() {

@@ -5,22 +5,14 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <cmath>
-#include <random>
 #include <vector>
 
 #include "engine/kernels/few_rows.h"
 #include "engine/onednn/dense.h"
+#include "tests/support/naive.h"
 
 namespace attend {
 namespace {
-
-std::vector<float> random_floats(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 // Restricts Highway to one instruction set while it lives.
 struct OnlyTarget {
@@ -40,8 +32,8 @@ TEST_CASE("few rows: sums are added in the stated order", "[few_rows]") {
   const std::int64_t chunk = GENERATE(77, 512, 32, 72);
   const std::int64_t rows = GENERATE(1, 2, 3);
   const std::int64_t blocks = (out + block - 1) / block;
-  const std::vector<float> w = random_floats(in * out, 1);
-  const std::vector<float> x = random_floats(rows * in, 2);
+  const std::vector<float> w = test::random_floats(in * out, 1);
+  const std::vector<float> x = test::random_floats(rows * in, 2);
   std::vector<float> packed(static_cast<std::size_t>(blocks * padded * block));
   for (std::int64_t n = 0; n < out; ++n) {
     for (std::int64_t k = 0; k < in; ++k)
@@ -93,7 +85,7 @@ TEST_CASE("few rows: the kernel stands in where oneDNN's order of sums is known"
   const int id = library.add({.in = in, .out = 192, .bias = true});
   const bool known = library.implementation(id).find("avx512") != std::string::npos;
   if (!known) SKIP("oneDNN's order is known for AVX-512 and AVX2, whose blocks Highway must share");
-  const std::vector<float> w = random_floats(in * 192, 1);
+  const std::vector<float> w = test::random_floats(in * 192, 1);
   const auto weights = library.pack(
       id, converted_rows(DType::f32, in, [&](std::int64_t first, std::int64_t count, float* dst) {
         std::copy_n(w.begin() + first * in, count * in, dst);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 
 namespace attend::test {
 namespace {
@@ -11,6 +12,14 @@ std::size_t at(std::int64_t i) {
 }
 
 }  // namespace
+
+std::vector<float> random_floats(std::int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = normal(random);
+  return values;
+}
 
 Matrix to_matrix(std::span<const float> values, std::int64_t width) {
   Matrix m(values.size() / at(width));

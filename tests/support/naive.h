@@ -12,6 +12,8 @@ namespace attend::test {
 
 using Matrix = std::vector<std::vector<double>>;
 
+// Of the standard normal distribution; equal seeds, equal values.
+std::vector<float> random_floats(std::int64_t count, unsigned seed);
 Matrix to_matrix(std::span<const float> values, std::int64_t width);
 double naive_act(Act act, double x);
 // x [rows, in], weight [out, in] row-major, bias [out] or empty.
