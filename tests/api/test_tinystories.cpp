@@ -40,4 +40,34 @@ TEST_CASE("a story is written and scored as transformers does") {
   }
 }
 
+namespace {
+
+double perplexity_of_a_story(const std::filesystem::path& directory, const std::string& dtype,
+                             const std::string& kv_dtype) {
+  const Model model = Model::load(directory, {.threads = 2, .dtype = dtype, .kv_dtype = kv_dtype});
+  Request story;
+  story.input.text =
+      "Once upon a time there was a little girl who had a red ball. One day she went to the park with her "
+      "mom. She saw a big dog and the dog wanted to play. The girl was happy and threw the ball. The dog ran "
+      "very fast and brought the ball back. They played until the sun went down. Then her mom said that it "
+      "was time to go home. The girl said goodbye to the dog and hugged her mom.";
+  story.score = true;
+  return model.run(std::move(story)).scored.value().perplexity;
+}
+
+}  // namespace
+
+TEST_CASE("narrow weights and caches cost a trained model at most one percent of perplexity") {
+  const std::filesystem::path directory = test::shared_folder() / "models" / "llama-tinystories-656k";
+  ATTEND_SKIP_WITHOUT(directory);
+  const double exact = perplexity_of_a_story(directory, "f32", "f32");
+  for (const auto& [dtype, kv_dtype] :
+       {std::pair{"int8", "f32"}, std::pair{"bf16", "f32"}, std::pair{"f32", "bf16"},
+        std::pair{"f32", "int8"}, std::pair{"int8", "int8"}}) {
+    const double found = perplexity_of_a_story(directory, dtype, kv_dtype);
+    INFO(dtype << " weights, cache of " << kv_dtype << ": " << found << ", exact " << exact);
+    CHECK(std::abs(found / exact - 1) <= 0.01);
+  }
+}
+
 }  // namespace attend
