@@ -135,6 +135,8 @@ HWY_EXPORT(block_sums);
 HWY_EXPORT(block_outputs);
 
 constexpr std::size_t kMostSums = kFewRows * kMostBlockOutputs;
+// Less is read before another thread has woken up.
+constexpr std::int64_t kParallelBytes = std::int64_t{1} << 17;
 
 }  // namespace
 
@@ -148,7 +150,7 @@ void multiply_few_rows(const PackedMatrix& weights, const void* x, std::int64_t 
                        const TakeSums& take) {
   const std::int64_t blocks = (weights.out + weights.block_outputs - 1) / weights.block_outputs;
   WorkerSpans* const workers = WorkerSpans::current();
-#pragma omp parallel if (blocks > 1)
+#pragma omp parallel if (blocks > 1 && blocks * weights.block_bytes >= kParallelBytes)
   {
     const WorkerTimer worker(workers);
     // Dynamic: who has a core for himself takes more than who shares it.

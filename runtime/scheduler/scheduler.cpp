@@ -10,12 +10,12 @@
 #include <thread>
 #include <utility>
 
-#include "attend/error.h"
 #include "engine/plan/executor.h"
 #include "runtime/profile/recorder.h"
 #include "runtime/scheduler/active_request.h"
 #include "runtime/scheduler/batch.h"
 #include "runtime/scheduler/cache_memory.h"
+#include "runtime/scheduler/request_errors.h"
 #include "runtime/scheduler/score_rows.h"
 
 namespace attend {
@@ -26,29 +26,6 @@ using ActivePtr = std::unique_ptr<ActiveRequest>;
 // Logits of one step that texts which are scored may have: every row of theirs has a whole vocabulary of
 // them.
 constexpr std::int64_t kScoredLogits = std::int64_t{1} << 24;
-
-Error cancelled_error() {
-  return Error("CANCELLED", "request", "the request was cancelled", ErrorCategory::cancelled);
-}
-
-Error memory_error(std::uint64_t limit) {
-  return Error("CACHE_MEMORY", "request",
-               "the request needs more cache than the limit of " + std::to_string(limit >> 20) +
-                   " MiB; shorten it, use fewer beams, or raise --max-memory");
-}
-
-// Any exception, as an Error.
-Error as_error(const std::exception_ptr& exception) {
-  try {
-    std::rethrow_exception(exception);
-  } catch (const Error& e) {
-    return e;
-  } catch (const std::bad_alloc&) {
-    return Error("OUT_OF_MEMORY", "request", "the machine has no memory left", ErrorCategory::internal);
-  } catch (const std::exception& e) {
-    return internal_error("request", e.what());
-  }
-}
 
 }  // namespace
 

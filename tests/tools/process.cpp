@@ -9,6 +9,7 @@
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
 namespace attend::test {
@@ -128,6 +129,14 @@ void Process::wait_until_output_is_full() {
     before = held;
     ::usleep(10'000);
   }
+}
+
+std::string Process::environment(const std::string& name) const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/environ");
+  for (std::string entry; std::getline(file, entry, '\0');) {
+    if (entry.starts_with(name + "=")) return entry.substr(name.size() + 1);
+  }
+  return "";
 }
 
 ProcessResult Process::wait() {

@@ -35,6 +35,8 @@ class Process {
   // Until the child waits for room in the pipe of its output, which nobody has read.
   void wait_until_output_is_full();
   void signal(int number);
+  // A variable of its environment, empty when it is not set.
+  std::string environment(const std::string& name) const;
   ProcessResult wait();
 
  private:

@@ -104,6 +104,28 @@ TEST_CASE("chat: Ctrl-C stops the answer and not the program") {
   CHECK(result.lines().size() >= kMessages);  // the answers after it came as well
 }
 
+TEST_CASE("threads wait briefly for each other, unless the environment says otherwise") {
+  const std::string model = chat_model("chat_waiting");
+  const auto spin_count = [&] {
+    Process process({"chat", model, "--max-new-tokens", "4"});
+    process.write("One day\n");
+    process.read_line();
+    const std::string count = process.environment("GOMP_SPINCOUNT");
+    process.close_input();
+    CHECK(process.wait().exit_code == 0);
+    return count;
+  };
+  unsetenv("GOMP_SPINCOUNT");
+  unsetenv("OMP_WAIT_POLICY");
+  CHECK(spin_count() == "1000");
+  setenv("OMP_WAIT_POLICY", "active", 1);
+  CHECK(spin_count().empty());
+  unsetenv("OMP_WAIT_POLICY");
+  setenv("GOMP_SPINCOUNT", "7", 1);
+  CHECK(spin_count() == "7");
+  unsetenv("GOMP_SPINCOUNT");
+}
+
 TEST_CASE("chat: a translator does not converse, a directory without a template cannot") {
   const ProcessResult translator = run_attend({"chat", demo_model()}, "Hello\n");
   CHECK(translator.exit_code == 2);

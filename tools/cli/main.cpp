@@ -15,6 +15,7 @@
 #include "tools/cli/interrupt.h"
 #include "tools/cli/output.h"
 #include "tools/cli/suggest.h"
+#include "tools/cli/waiting.h"
 
 namespace attend::cli {
 namespace {
@@ -82,6 +83,7 @@ int guarded(const std::vector<std::string>& arguments) {
 }  // namespace attend::cli
 
 int main(int argc, char** argv) {
+  attend::cli::wait_briefly(argv);
   attend::cli::install_signal_handling();
   return attend::cli::guarded({argv + 1, argv + argc});
 }
