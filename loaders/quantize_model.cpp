@@ -11,7 +11,6 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,7 +48,7 @@ class WeightWriter {
       : store_(*model.weights),
         axes_(quantizable_tensors(model.def)),
         progress_(progress),
-        tensors_(used_tensors(model)),
+        tensors_(stored_tensors(model)),
         writer_(file, listing(), {{"format", "pt"}}) {}
 
   QuantizedModel write() {
@@ -69,15 +68,9 @@ class WeightWriter {
 
  private:
   // In the order of their names. Other stored tensors are copies of tied ones, or what no definition reads.
-  static std::vector<const TensorInfo*> used_tensors(const LoadedModel& model) {
-    std::set<std::string> names;
-    for (const auto& [name, graph] : model.def.graphs) {
-      for (const Node& node : graph.nodes) {
-        for (const WeightRef& ref : node.weights) names.insert(ref.tensor);
-      }
-    }
+  static std::vector<const TensorInfo*> stored_tensors(const LoadedModel& model) {
     std::vector<const TensorInfo*> tensors;
-    for (const std::string& name : names) tensors.push_back(model.weights->find(name));
+    for (const std::string& name : used_tensors(model.def)) tensors.push_back(model.weights->find(name));
     return tensors;
   }
 

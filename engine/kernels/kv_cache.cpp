@@ -1,13 +1,12 @@
 #include "engine/kernels/kv_cache.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/kv_cache.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // after foreach_target
+#include "engine/kernels/narrow-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,40 +17,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+constexpr int kLevels = 127;
 
 // 16 floats that begin with `count` of x; zeros follow.
 const float* whole(const float* x, std::int64_t count, float* buffer) {
   if (count == 16) return x;
   std::fill(std::copy_n(x, count, buffer), buffer + 16, 0.0F);
   return buffer;
-}
-
-// The factor that a row is multiplied with before it is rounded, and the scale that undoes it.
-struct RowScale {
-  float factor = 1.0F;
-  float scale = 1.0F;
-};
-
-RowScale row_scale(const float* row, std::int64_t width) {
-  const D d;
-  constexpr float kLevels = 127.0F;
-  HWY_ALIGN float buffer[16];
-  V largest = hn::Zero(d);
-  V nan = hn::Zero(d);  // NaN in the lanes where one was seen
-  for (std::int64_t i = 0; i < width; i += 16) {
-    const float* x = whole(row + i, std::min<std::int64_t>(16, width - i), buffer);
-    for (std::int64_t lane = 0; lane < 16; lane += kLanes) {
-      const V value = hn::LoadU(d, x + lane);
-      nan = hn::IfThenElse(hn::IsNaN(value), value, nan);
-      largest = hn::Max(largest, hn::Abs(value));
-    }
-  }
-  const float magnitude = hn::GetLane(hn::MaxOfLanes(d, largest));
-  if (!std::isfinite(magnitude) || !hn::AllFalse(d, hn::IsNaN(nan)))
-    return {0.0F, std::numeric_limits<float>::quiet_NaN()};
-  // The inverse of denormals overflows; they are as good as zeros.
-  const float factor = magnitude > 0.0F ? kLevels / magnitude : 0.0F;
-  return {std::isfinite(factor) ? factor : 0.0F, magnitude / kLevels};
 }
 
 // 16 elements in the form of the cache.
@@ -61,18 +33,7 @@ void convert(const float* x, float, float* y) {
 
 void convert(const float* x, float, std::uint16_t* y) {
   const D d;
-  const hn::RebindToUnsigned<D> du;
-  const hn::RebindToSigned<D> di;
-  const hn::Rebind<std::uint16_t, D> du16;
-  for (std::int64_t i = 0; i < 16; i += kLanes) {
-    const V value = hn::LoadU(d, x + i);
-    const auto bits = hn::BitCast(du, value);
-    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
-    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFFU))));
-    const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(du, 0x40U));
-    const auto result = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet, rounded);
-    hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, result)), du16, y + i);
-  }
+  for (std::int64_t i = 0; i < 16; i += kLanes) store_bf16(d, hn::LoadU(d, x + i), y + i);
 }
 
 // A row that is not finite has the factor 0 and the scale NaN: what is stored for it does not matter.
@@ -105,8 +66,8 @@ void write_slot(const KvSlice& kv, const float* key, const float* value, std::in
                 std::byte* block) {
   RowScale key_scale, value_scale;
   if constexpr (sizeof(T) == 1) {
-    key_scale = row_scale(key, kv.head_dim);
-    value_scale = row_scale(value, kv.head_dim);
+    key_scale = row_scale(D(), key, kv.head_dim, kLevels);
+    value_scale = row_scale(D(), value, kv.head_dim, kLevels);
     reinterpret_cast<float*>(block + kv.key_scales_offset(head))[slot] = key_scale.scale;
     reinterpret_cast<float*>(block + kv.value_scales_offset(head))[slot] = value_scale.scale;
   }

@@ -4,13 +4,13 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/quantize.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // after foreach_target
 #include "engine/kernels/activation-inl.h"
+#include "engine/kernels/narrow-inl.h"
 #include "engine/profiler/worker_spans.h"
 #include "hwy/highway.h"
 
@@ -31,73 +31,47 @@ std::uint16_t bf16_of(float x) {
 
 void round_range(const float* x, std::int64_t count, std::uint16_t* y) {
   const D d;
-  const hn::RebindToUnsigned<D> du;
-  const hn::RebindToSigned<D> di;
-  const hn::Rebind<std::uint16_t, D> du16;
   std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    const V value = hn::LoadU(d, x + i);
-    const auto bits = hn::BitCast(du, value);
-    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
-    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFFU))));
-    const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(du, 0x40U));
-    const auto result = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet, rounded);
-    hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, result)), du16, y + i);
-  }
+  for (; i + kLanes <= count; i += kLanes) store_bf16(d, hn::LoadU(d, x + i), y + i);
   for (; i < count; ++i) y[i] = bf16_of(x[i]);
-}
-
-// The largest |x|; NaN when there is a NaN, infinity when there is one.
-float max_magnitude(const float* x, std::int64_t width) {
-  const D d;
-  const hn::RebindToUnsigned<D> du;
-  // Magnitudes compare as integers, and so do infinities and NaN above them.
-  auto largest = hn::Zero(du);
-  std::uint32_t rest = 0;
-  std::int64_t i = 0;
-  for (; i + kLanes <= width; i += kLanes)
-    largest = hn::Max(largest, hn::BitCast(du, hn::Abs(hn::LoadU(d, x + i))));
-  for (; i < width; ++i) rest = std::max(rest, std::bit_cast<std::uint32_t>(x[i]) & 0x7FFFFFFFU);
-  return std::bit_cast<float>(std::max(rest, hn::GetLane(hn::MaxOfLanes(du, largest))));
 }
 
 void quantize_row(const float* x, std::int64_t width, int levels, std::uint8_t* q, float* scale) {
   const D d;
   const hn::RebindToSigned<D> di;
   const hn::Rebind<std::uint8_t, D> du8;
-  const float magnitude = max_magnitude(x, width);
-  const bool finite = std::isfinite(magnitude);
-  *scale = finite ? magnitude / static_cast<float>(levels) : std::numeric_limits<float>::quiet_NaN();
-  const float inverse = finite && magnitude > 0.0F ? static_cast<float>(levels) / magnitude : 0.0F;
-  // A row of denormals: their inverse overflows, and they are as good as zeros.
-  const float factor = std::isfinite(inverse) ? inverse : 0.0F;
-  const V factor_v = hn::Set(d, finite ? factor : 0.0F);
+  const RowScale row = row_scale(d, x, width, levels);
+  *scale = row.scale;
+  if (!row.finite()) {
+    std::fill_n(q, width, static_cast<std::uint8_t>(levels + 1));
+    return;
+  }
+  const V factor_v = hn::Set(d, row.factor);
   const auto zero_v = hn::Set(di, levels + 1);
   std::int64_t i = 0;
-  for (; i + kLanes <= width && finite; i += kLanes) {
+  for (; i + kLanes <= width; i += kLanes) {
     const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor_v));
     hn::StoreU(hn::DemoteTo(du8, hn::Add(rounded, zero_v)), du8, q + i);
   }
   for (; i < width; ++i) {
-    const float scaled = finite ? std::nearbyint(x[i] * factor) : 0.0F;
-    q[i] = static_cast<std::uint8_t>(static_cast<int>(scaled) + levels + 1);
+    q[i] = static_cast<std::uint8_t>(static_cast<int>(std::nearbyint(x[i] * row.factor)) + levels + 1);
   }
 }
 
 void quantize_weight_row(const float* w, std::int64_t width, std::int8_t* q, float* scale) {
   const D d;
   const hn::Rebind<std::int8_t, D> di8;
-  const float magnitude = max_magnitude(w, width);
-  const bool finite = std::isfinite(magnitude);
-  *scale = finite ? magnitude / 127.0F : std::numeric_limits<float>::quiet_NaN();
-  const float inverse = magnitude > 0.0F ? 127.0F / magnitude : 0.0F;
-  const float factor = finite && std::isfinite(inverse) ? inverse : 0.0F;
-  const V factor_v = hn::Set(d, factor);
+  const RowScale row = row_scale(d, w, width, 127);
+  *scale = row.scale;
+  if (!row.finite()) {
+    std::fill_n(q, width, std::int8_t{0});
+    return;
+  }
+  const V factor_v = hn::Set(d, row.factor);
   std::int64_t i = 0;
-  for (; i + kLanes <= width && finite; i += kLanes)
+  for (; i + kLanes <= width; i += kLanes)
     hn::StoreU(hn::DemoteTo(di8, hn::NearestInt(hn::Mul(hn::LoadU(d, w + i), factor_v))), di8, q + i);
-  for (; i < width; ++i)
-    q[i] = static_cast<std::int8_t>(finite ? static_cast<int>(std::nearbyint(w[i] * factor)) : 0);
+  for (; i < width; ++i) q[i] = static_cast<std::int8_t>(std::nearbyint(w[i] * row.factor));
 }
 
 std::int32_t sum_row(const std::int8_t* q, std::int64_t width) {

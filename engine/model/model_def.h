@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,5 +54,8 @@ struct ModelDef {
     return found == graphs.end() ? nullptr : &found->second;
   }
 };
+
+// The names of all tensors that a node of a graph reads.
+std::set<std::string> used_tensors(const ModelDef& def);
 
 }  // namespace attend

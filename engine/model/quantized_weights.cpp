@@ -89,14 +89,8 @@ std::map<std::string, OutputAxis> quantizable_tensors(const ModelDef& def) {
 
 std::vector<Issue> check_quantized(const ModelDef& def, const WeightStore& store) {
   const std::map<std::string, OutputAxis> may_be = quantizable_tensors(def);
-  std::set<std::string> used;
-  for (const auto& [name, graph] : def.graphs) {
-    for (const Node& node : graph.nodes) {
-      for (const WeightRef& ref : node.weights) used.insert(ref.tensor);
-    }
-  }
   std::vector<Issue> issues;
-  for (const std::string& name : used) {
+  for (const std::string& name : used_tensors(def)) {
     const TensorInfo* weight = store.find(name);
     if (weight == nullptr || weight->dtype != DType::i8) continue;
     const std::string where = weight->file + ": ";

@@ -50,13 +50,15 @@ constexpr double kWorthwhile = 0.8;
 constexpr int kTrials = 3;
 
 // The best time of a product on one thread, which no waiting for another disturbs.
-double trial_seconds(const DenseSpec& spec) {
+double trial_seconds(const dnnl::engine& engine, const DenseSpec& spec) {
   DenseLibrary library;
   const int id = library.add(spec);
   const auto fill = [&](std::int64_t, std::int64_t rows, float* dst) {
     for (std::int64_t i = 0; i < rows * spec.in; ++i) dst[i] = static_cast<float>(i % 17 - 8) / 16.0F;
   };
-  const auto weights = library.pack(id, converted_rows(spec.weights, spec.in, fill));
+  WeightMemory memory;
+  const BlockedWeights weights(engine, memory, choose_product(engine, spec), spec,
+                               converted_rows(spec.weights, spec.in, fill));
   std::vector<float> src(static_cast<std::size_t>(kTrialRows * spec.in), 0.5F);
   std::vector<float> dst(static_cast<std::size_t>(kTrialRows * spec.out));
   DenseExecutor executor(library);
@@ -65,7 +67,7 @@ double trial_seconds(const DenseSpec& spec) {
   double best = std::numeric_limits<double>::max();
   for (int i = 0; i < 5; ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    executor.run(id, *weights, nullptr, kTrialRows, src.data(), dst.data());
+    executor.run(id, weights, nullptr, kTrialRows, src.data(), dst.data());
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   omp_set_num_threads(threads);
@@ -85,7 +87,7 @@ bool try_out(const dnnl::engine& engine, const DenseShape& shape) {
     DenseSpec wide = spec;
     wide.weights = DType::f32;
     for (int i = 0; i < kTrials; ++i) {
-      if (trial_seconds(spec) * kWorthwhile < trial_seconds(wide)) return true;
+      if (trial_seconds(engine, spec) * kWorthwhile < trial_seconds(engine, wide)) return true;
     }
     return false;
   } catch (const dnnl::error&) {

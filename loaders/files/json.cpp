@@ -83,6 +83,11 @@ const JsonValue* JsonValue::find(std::string_view key) const {
   return found != end && all[*found].key == key ? &all[*found].value : nullptr;
 }
 
+std::string text_of(const JsonValue& object, std::string_view key) {
+  const JsonValue* value = object.find(key);
+  return value == nullptr ? std::string() : std::string(value->to_string().value_or(""));
+}
+
 std::string JsonValue::describe() const {
   switch (type_) {
     case JsonType::null: return "null";

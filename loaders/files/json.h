@@ -77,6 +77,9 @@ struct JsonMember {
   JsonValue value;
 };
 
+// The string that an object has under that key; empty when there is none.
+std::string text_of(const JsonValue& object, std::string_view key);
+
 class JsonArena;
 
 // Owns a parsed text's values. Move-only; values and views stay valid as long as the document.

@@ -258,7 +258,7 @@ fs::path transformer_folder(const fs::path& directory) {
 
 std::vector<fs::path> module_folders(const fs::path& directory) {
   std::vector<fs::path> folders;
-  if (!fs::exists(directory / "modules.json")) return folders;
+  if (!is_there(directory / "modules.json")) return folders;
   const JsonFile file(directory / "modules.json");
   for (ModuleEntry& entry : read_modules(file.root)) folders.push_back(std::move(entry.folder));
   return folders;

@@ -157,12 +157,7 @@ std::string graph_text(const ModelDef& model, const Graph& graph) {
 
 // Stored tensors that no node uses: the definition has said that they may be there.
 Json unused_tensors(const ModelDef& model, const WeightStore& store) {
-  std::set<std::string> used;
-  for (const auto& [name, graph] : model.graphs) {
-    for (const Node& node : graph.nodes) {
-      for (const WeightRef& ref : node.weights) used.insert(ref.tensor);
-    }
-  }
+  const std::set<std::string> used = used_tensors(model);
   Json unused = Json::array();
   for (const TensorInfo* tensor : store.tensors()) {
     if (!used.contains(tensor->name) && !is_scale(*tensor, store)) unused.push_back(tensor->name);

@@ -48,10 +48,7 @@ constexpr auto kClasses = std::to_array<ClassTokens>({
 std::string config_model_type(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "config.json";
   if (!is_there(path)) return {};
-  const JsonDocument model = read_json_file(path, config_json_limits());
-  const JsonValue* type = model->find("model_type");
-  const auto text = type == nullptr ? std::nullopt : type->to_string();
-  return std::string(text.value_or(""));
+  return text_of(*read_json_file(path, config_json_limits()), "model_type");
 }
 
 void set_class_defaults(const std::filesystem::path& directory, TokenizerConfig& config) {

@@ -97,7 +97,7 @@ Json unigram(const SentencePieceProto& proto, const std::string& unknown) {
 }  // namespace
 
 bool is_deberta_class(const std::filesystem::path& directory) {
-  if (!std::filesystem::is_regular_file(directory / kModelFile)) return false;
+  if (!is_there(directory / kModelFile)) return false;
   const std::string name = read_tokenizer_config(directory).tokenizer_class;
   if (!name.empty()) return name == "DebertaV2Tokenizer" || name == "DebertaV2TokenizerFast";
   return config_model_type(directory) == "deberta-v2";

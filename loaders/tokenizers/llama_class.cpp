@@ -19,11 +19,6 @@ namespace {
 constexpr std::array<std::string_view, 8> kOtherClass{"mistral", "mistral3", "ministral", "mixtral",
                                                       "phi3",    "phimoe",   "qwen2",     "modernbert"};
 
-std::string text_of(const JsonValue& json, std::string_view key) {
-  const JsonValue* value = json.find(key);
-  return value == nullptr ? std::string() : std::string(value->to_string().value_or(""));
-}
-
 bool has_byte_level(const JsonValue* component) {
   if (component == nullptr || !component->is_object()) return false;
   if (text_of(*component, "type") == "ByteLevel") return true;

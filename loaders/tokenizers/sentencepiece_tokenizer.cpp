@@ -16,6 +16,7 @@
 #include "attend/error.h"
 #include "loaders/files/file.h"
 #include "loaders/files/json.h"
+#include "loaders/tokenizers/sentencepiece_family.h"
 #include "loaders/tokenizers/sentencepiece_proto.h"
 #include "loaders/tokenizers/tokenizer_config.h"
 #include "loaders/tokenizers/tokenizer_json.h"
@@ -35,75 +36,6 @@ constexpr std::array<std::string_view, 25> kMbartLanguages{
     "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN",
     "hi_IN", "it_IT", "ja_XX", "kk_KZ", "ko_KR", "lt_LT", "lv_LV", "my_MM", "ne_NP",
     "nl_XX", "ro_RO", "ru_RU", "si_LK", "tr_TR", "vi_VN", "zh_CN"};
-
-enum class Family : std::uint8_t { llama, gemma, t5, xlm_roberta, mbart, generic };
-
-struct FamilyName {
-  std::string_view name;
-  Family family;
-};
-constexpr std::array<FamilyName, 10> kClasses{{{"LlamaTokenizer", Family::llama},
-                                               {"CodeLlamaTokenizer", Family::llama},
-                                               {"GemmaTokenizer", Family::gemma},
-                                               {"T5Tokenizer", Family::t5},
-                                               {"XLMRobertaTokenizer", Family::xlm_roberta},
-                                               {"MBartTokenizer", Family::mbart},
-                                               {"PreTrainedTokenizer", Family::generic},
-                                               {"TokenizersBackend", Family::generic},
-                                               {"PythonBackend", Family::generic},
-                                               {"", Family::generic}}};
-// Model types whose class is used where no file names one.
-constexpr std::array<FamilyName, 13> kModelTypes{{{"gemma", Family::gemma},
-                                                  {"gemma2", Family::gemma},
-                                                  {"gemma3", Family::gemma},
-                                                  {"gemma3_text", Family::gemma},
-                                                  {"gemma3n", Family::gemma},
-                                                  {"recurrent_gemma", Family::gemma},
-                                                  {"t5gemma", Family::gemma},
-                                                  {"t5", Family::t5},
-                                                  {"mt5", Family::t5},
-                                                  {"switch_transformers", Family::t5},
-                                                  {"xlm-roberta", Family::xlm_roberta},
-                                                  {"xmod", Family::xlm_roberta},
-                                                  {"mbart", Family::mbart}}};
-// Model types whose published tokenizer_class transformers 5 overrules with the general one.
-constexpr std::array<std::string_view, 29> kOverruled{
-    "arctic",   "fuyu",     "h2ovl_chat", "internlm2", "internlm3",     "jamba",    "llava",     "llava_next",
-    "minicpm3", "minicpmv", "minimax_m2", "nemotron",  "openvla",       "phi3",     "phi3_v",    "phimoe",
-    "vipllava", "stablelm", "granite",    "persimmon", "mistral",       "mistral3", "ministral", "mixtral",
-    "pixtral",  "umt5",     "olmo2",      "aria",      "xlm-roberta-xl"};
-
-std::string text_of(const JsonValue& object, std::string_view key) {
-  const JsonValue* value = object.find(key);
-  return value != nullptr && value->is_string() ? std::string(*value->to_string()) : std::string();
-}
-
-template <std::size_t size>
-std::optional<Family> find_family(const std::array<FamilyName, size>& names, std::string_view name) {
-  const auto* found =
-      std::find_if(names.begin(), names.end(), [&](const FamilyName& f) { return f.name == name; });
-  return found == names.end() ? std::nullopt : std::optional(found->family);
-}
-
-Family choose_family(const std::filesystem::path& directory, const TokenizerConfig& config) {
-  std::string model_type;
-  std::string name = config.tokenizer_class;
-  if (const auto path = directory / "config.json"; is_there(path)) {
-    const JsonDocument model = read_json_file(path, config_json_limits());
-    model_type = text_of(*model, "model_type");
-    if (name.empty()) name = text_of(*model, "tokenizer_class");
-  }
-  if (name.ends_with("Fast")) name.resize(name.size() - 4);
-  if (std::find(kOverruled.begin(), kOverruled.end(), model_type) != kOverruled.end()) return Family::generic;
-  if (name.empty()) return find_family(kModelTypes, model_type).value_or(Family::generic);
-  if (const auto family = find_family(kClasses, name)) return *family;
-  throw Error(
-      "TOK_CLASS_UNSUPPORTED", (directory / "tokenizer_config.json").string(),
-      fmt::format(
-          "there is no tokenizer.json, and a SentencePiece model cannot be read by the tokenizer class {}; "
-          "save the tokenizer with transformers to get a tokenizer.json",
-          name));
-}
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -140,7 +72,7 @@ json metaspace(const char* scheme, bool split) {
 // Builds the tokenizer.json that transformers 5 would save.
 class Conversion {
  public:
-  Conversion(SentencePieceProto proto, Family family, TokenizerConfig& config)
+  Conversion(SentencePieceProto proto, SentencePieceFamily family, TokenizerConfig& config)
       : proto_(std::move(proto)), family_(family), config_(config) {}
 
   json convert() {
@@ -156,8 +88,9 @@ class Conversion {
 
  private:
   bool is_bpe() const {
-    return family_ == Family::llama || family_ == Family::gemma ||
-           (family_ == Family::generic && proto_.model_type != SentencePieceProto::ModelType::unigram);
+    return family_ == SentencePieceFamily::llama || family_ == SentencePieceFamily::gemma ||
+           (family_ == SentencePieceFamily::generic &&
+            proto_.model_type != SentencePieceProto::ModelType::unigram);
   }
   const std::string& token(std::string_view attribute) const { return config_.named(attribute)->content; }
 
@@ -166,17 +99,21 @@ class Conversion {
       for (const auto& [attribute, content] : tokens) config_.set_default(attribute, content);
     };
     switch (family_) {
-      case Family::llama: set({{"unk_token", "<unk>"}, {"bos_token", "<s>"}, {"eos_token", "</s>"}}); break;
-      case Family::gemma:
+      case SentencePieceFamily::llama:
+        set({{"unk_token", "<unk>"}, {"bos_token", "<s>"}, {"eos_token", "</s>"}});
+        break;
+      case SentencePieceFamily::gemma:
         set({{"unk_token", "<unk>"},
              {"bos_token", "<bos>"},
              {"eos_token", "<eos>"},
              {"pad_token", "<pad>"},
              {"mask_token", "<mask>"}});
         break;
-      case Family::t5: set({{"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}}); break;
-      case Family::xlm_roberta:
-      case Family::mbart:
+      case SentencePieceFamily::t5:
+        set({{"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}});
+        break;
+      case SentencePieceFamily::xlm_roberta:
+      case SentencePieceFamily::mbart:
         set({{"bos_token", "<s>"},
              {"eos_token", "</s>"},
              {"sep_token", "</s>"},
@@ -185,7 +122,7 @@ class Conversion {
              {"pad_token", "<pad>"},
              {"mask_token", "<mask>"}});
         break;
-      case Family::generic:
+      case SentencePieceFamily::generic:
         if (proto_.trainer_bos_id >= 0) set({{"bos_token", proto_.bos_piece.c_str()}});
         if (proto_.trainer_eos_id >= 0) set({{"eos_token", proto_.eos_piece.c_str()}});
         if (proto_.trainer_unk_id >= 0) set({{"unk_token", proto_.unk_piece.c_str()}});
@@ -199,7 +136,7 @@ class Conversion {
   }
 
   void make_vocabulary() {
-    const bool fairseq = family_ == Family::xlm_roberta || family_ == Family::mbart;
+    const bool fairseq = family_ == SentencePieceFamily::xlm_roberta || family_ == SentencePieceFamily::mbart;
     if (fairseq) {
       // fairseq has special tokens of its own in the place of the model's first three.
       for (const char* attribute : {"bos_token", "pad_token", "eos_token", "unk_token"})
@@ -209,14 +146,14 @@ class Conversion {
          id < proto_.pieces.size(); ++id) {
       add_piece(proto_.pieces[id].piece, proto_.pieces[id].score);
     }
-    if (family_ == Family::mbart) {
+    if (family_ == SentencePieceFamily::mbart) {
       for (const std::string_view language : kMbartLanguages) add_piece(std::string(language), 0.0F);
     }
     if (fairseq) add_piece(token("mask_token"), 0.0F);
-    for (int extra = family_ == Family::t5 ? extra_ids() - 1 : -1; extra >= 0; --extra) {
+    for (int extra = family_ == SentencePieceFamily::t5 ? extra_ids() - 1 : -1; extra >= 0; --extra) {
       add_piece(fmt::format("<extra_id_{}>", extra), 0.0F);
     }
-    if (family_ != Family::generic) return;
+    if (family_ != SentencePieceFamily::generic) return;
     // Placeholder pieces get the names that the configuration gives their ids.
     renamed_ = pieces_;
     for (const auto& [id, added] : config_.added_tokens) {
@@ -256,10 +193,10 @@ class Conversion {
       if (piece.type != PieceType::control && piece.type != PieceType::user_defined) continue;
       if (ids_.contains(piece.piece)) add(piece.piece, piece.type == PieceType::control, false);
     }
-    if (family_ == Family::t5) {
+    if (family_ == SentencePieceFamily::t5) {
       for (int extra = 0; extra < extra_ids(); ++extra) add(fmt::format("<extra_id_{}>", extra), true, false);
     }
-    if (family_ == Family::mbart) {
+    if (family_ == SentencePieceFamily::mbart) {
       for (const std::string_view language : kMbartLanguages) add(std::string(language), true, false);
       add(token("mask_token"), true, true);
     }
@@ -273,10 +210,10 @@ class Conversion {
             : json{{"type", "Precompiled"},
                    {"precompiled_charsmap", base64(proto_.normalizer.precompiled_charsmap)}};
     switch (family_) {
-      case Family::gemma: return replace_spaces();
-      case Family::t5:
-      case Family::xlm_roberta: return charsmap;
-      case Family::generic: {
+      case SentencePieceFamily::gemma: return replace_spaces();
+      case SentencePieceFamily::t5:
+      case SentencePieceFamily::xlm_roberta: return charsmap;
+      case SentencePieceFamily::generic: {
         json steps = json::array();
         if (!charsmap.is_null()) steps.push_back(charsmap);
         steps.push_back(replace_spaces());
@@ -288,19 +225,19 @@ class Conversion {
 
   json pre_tokenizer() const {
     switch (family_) {
-      case Family::llama: {
+      case SentencePieceFamily::llama: {
         const JsonValue* prefix = config_.json->find("add_prefix_space");
         const bool none = prefix != nullptr && prefix->to_bool() == false;
         const JsonValue* legacy = config_.json->find("legacy");
         const bool always = legacy != nullptr && legacy->to_bool() == true;
         return metaspace(none ? "never" : always ? "always" : "first", false);
       }
-      case Family::gemma:
+      case SentencePieceFamily::gemma:
         return {{"type", "Split"},
                 {"pattern", {{"String", " "}}},
                 {"behavior", "MergedWithPrevious"},
                 {"invert", false}};
-      case Family::generic: return nullptr;
+      case SentencePieceFamily::generic: return nullptr;
       default:
         return {{"type", "Sequence"},
                 {"pretokenizers", {{{"type", "WhitespaceSplit"}}, metaspace("always", true)}}};
@@ -309,12 +246,12 @@ class Conversion {
 
   json decoder() const {
     switch (family_) {
-      case Family::llama: {
+      case SentencePieceFamily::llama: {
         const JsonValue* prefix = config_.json->find("add_prefix_space");
         return byte_fallback_decoder(prefix == nullptr || prefix->to_bool() != false);
       }
-      case Family::gemma: return byte_fallback_decoder(false);
-      case Family::generic:
+      case SentencePieceFamily::gemma: return byte_fallback_decoder(false);
+      case SentencePieceFamily::generic:
         if (proto_.byte_fallback) return byte_fallback_decoder(false);
         return {
             {"type", "Sequence"},
@@ -328,19 +265,19 @@ class Conversion {
     if (!is_bpe()) {
       json vocabulary = json::array();
       for (const auto& [piece, score] : named) vocabulary.push_back({piece, static_cast<double>(score)});
-      const std::int32_t unk_id = family_ == Family::t5        ? 2
-                                  : family_ == Family::generic ? proto_.trainer_unk_id
-                                                               : 3;
+      const std::int32_t unk_id = family_ == SentencePieceFamily::t5        ? 2
+                                  : family_ == SentencePieceFamily::generic ? proto_.trainer_unk_id
+                                                                            : 3;
       return {{"type", "Unigram"},
               {"unk_id", unk_id},
               {"vocab", std::move(vocabulary)},
-              {"byte_fallback", family_ == Family::generic && proto_.byte_fallback}};
+              {"byte_fallback", family_ == SentencePieceFamily::generic && proto_.byte_fallback}};
     }
     json vocabulary = json::object();
     for (std::size_t id = 0; id < named.size(); ++id) vocabulary[named[id].first] = id;
-    const json unk = family_ == Family::llama   ? json(nullptr)
-                     : family_ == Family::gemma ? json(token("unk_token"))
-                                                : json(proto_.unk_piece);
+    const json unk = family_ == SentencePieceFamily::llama   ? json(nullptr)
+                     : family_ == SentencePieceFamily::gemma ? json(token("unk_token"))
+                                                             : json(proto_.unk_piece);
     return {{"type", "BPE"},
             {"dropout", nullptr},
             {"unk_token", unk},
@@ -350,7 +287,7 @@ class Conversion {
             {"ignore_merges", false},
             {"vocab", std::move(vocabulary)},
             {"merges", merges()},
-            {"byte_fallback", family_ != Family::generic || proto_.byte_fallback}};
+            {"byte_fallback", family_ != SentencePieceFamily::generic || proto_.byte_fallback}};
   }
 
   // Every split of a piece into two other pieces is a merge; earlier pieces merge first.
@@ -370,13 +307,13 @@ class Conversion {
     std::vector<std::string> before, between, after;
     bool types = false;
     switch (family_) {
-      case Family::t5: between = after = {"</s>"}; break;
-      case Family::xlm_roberta:
+      case SentencePieceFamily::t5: between = after = {"</s>"}; break;
+      case SentencePieceFamily::xlm_roberta:
         before = {token("bos_token")};
         between = {token("eos_token"), token("eos_token")};
         after = {token("eos_token")};
         break;
-      case Family::mbart: {
+      case SentencePieceFamily::mbart: {
         const std::string language = text_of(*config_.json, "src_lang");
         after = {token("eos_token"), language.empty() ? "en_XX" : language};
         break;
@@ -427,7 +364,7 @@ class Conversion {
   }
 
   SentencePieceProto proto_;
-  Family family_;
+  SentencePieceFamily family_;
   TokenizerConfig& config_;
   std::vector<std::pair<std::string, float>> pieces_;
   std::vector<std::pair<std::string, float>> renamed_;  // with the names of the configuration
@@ -455,7 +392,7 @@ std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const std::filesystem::p
                             kMaxModelBytes, file.size_bytes()));
   }
   TokenizerConfig config = read_tokenizer_config(directory);
-  const Family family = choose_family(directory, config);
+  const SentencePieceFamily family = sentencepiece_family(directory, config);
   Conversion conversion(parse_sentencepiece_proto(file.read_all(), file.name()), family, config);
   const std::string text = conversion.convert().dump();
   const JsonDocument converted = parse_json(text, tokenizer_json_limits(), file.name());

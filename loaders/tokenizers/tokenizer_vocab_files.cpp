@@ -13,6 +13,7 @@
 #include "loaders/files/json.h"
 #include "loaders/files/message_text.h"
 #include "loaders/tokenizers/bpe.h"
+#include "loaders/tokenizers/class_defaults.h"
 #include "loaders/tokenizers/unicode.h"
 #include "loaders/tokenizers/utf8.h"
 #include "loaders/tokenizers/word_piece.h"
@@ -183,11 +184,7 @@ VocabFilesClass find_vocab_files_class(const std::filesystem::path& directory,
   std::string name = config.tokenizer_class;
   for (const std::string_view suffix : {"Fast", "Tokenizer"})
     if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
-  if (name.empty() && is_there(directory / "config.json")) {
-    const JsonDocument model = read_json_file(directory / "config.json", config_json_limits());
-    if (const JsonValue* type = model->find("model_type"))
-      if (const auto text = type->to_string()) name = *text;
-  }
+  if (name.empty()) name = config_model_type(directory);
   const bool has_text = is_there(directory / "vocab.txt");
   for (const ClassName& entry : kClassNames) {
     const bool needs_text = entry.tokenizer_class == VocabFilesClass::bert;

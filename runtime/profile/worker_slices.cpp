@@ -1,9 +1,11 @@
 #include "runtime/profile/worker_slices.h"
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace attend {
 namespace {
@@ -35,23 +37,54 @@ std::string name_of_loop(const std::vector<StepInfo>& steps, const Profiler::Eve
   return name;
 }
 
-// The innermost of the scheduler's slices at that moment, such as [sampler].
-std::string name_of_section(const Profile& profile, std::size_t own_slices, double seconds) {
-  const ProfileSlice* found = nullptr;
-  for (std::size_t i = 0; i < own_slices; ++i) {
-    const ProfileSlice& slice = profile.slices[i];
-    if (slice.thread != 0 || slice.begin_seconds > seconds || slice.end_seconds < seconds) continue;
-    if (found == nullptr || slice.begin_seconds >= found->begin_seconds) found = &slice;
+// The scheduler's own slices, which nest: [step] holds [sampler].
+class Sections {
+ public:
+  explicit Sections(const Profile& profile) : profile_(profile) {
+    for (const ProfileSlice& slice : profile.slices) {
+      if (slice.thread == 0) sections_.push_back({slice.begin_seconds, slice.end_seconds, slice.name, -1});
+    }
+    std::ranges::stable_sort(sections_, [](const Section& a, const Section& b) {
+      return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
+    });
+    for (int i = 1; i < static_cast<int>(sections_.size()); ++i)
+      sections_[static_cast<std::size_t>(i)].parent =
+          around(i - 1, sections_[static_cast<std::size_t>(i)].begin);
   }
-  return found == nullptr ? "[scheduler]" : profile.names[static_cast<std::size_t>(found->name)];
-}
+
+  // The name of the innermost one at that moment.
+  std::string name_at(double seconds) const {
+    const auto next = std::ranges::upper_bound(sections_, seconds, {}, &Section::begin);
+    const int found = around(static_cast<int>(next - sections_.begin()) - 1, seconds);
+    return found < 0
+               ? "[scheduler]"
+               : profile_.names[static_cast<std::size_t>(sections_[static_cast<std::size_t>(found)].name)];
+  }
+
+ private:
+  struct Section {
+    double begin, end;
+    int name;
+    int parent;  // -1: none
+  };
+
+  // The section `i`, or the innermost around it, that lasts until that moment.
+  int around(int i, double seconds) const {
+    while (i >= 0 && sections_[static_cast<std::size_t>(i)].end < seconds)
+      i = sections_[static_cast<std::size_t>(i)].parent;
+    return i;
+  }
+
+  const Profile& profile_;
+  std::vector<Section> sections_;
+};
 
 }  // namespace
 
 void add_worker_slices(const std::vector<StepInfo>& steps, const std::vector<Profiler::Event>& events,
                        const WorkerSpans& workers, double begin_seconds, Profile& profile) {
   Names names(profile.names);
-  const std::size_t own_slices = profile.slices.size();
+  const Sections sections(profile);
   const auto add = [&](int thread, int name, double begin, double end) {
     ProfileSlice slice;
     slice.thread = thread;
@@ -79,9 +112,8 @@ void add_worker_slices(const std::vector<StepInfo>& steps, const std::vector<Pro
         while (begin != events.begin() && std::prev(begin)->end_seconds == begin->begin_seconds) --begin;
         while (end != events.end() && std::prev(end)->end_seconds == end->begin_seconds) ++end;
       }
-      const std::string name = begin == end
-                                   ? name_of_section(profile, own_slices, span.begin_seconds - begin_seconds)
-                                   : name_of_loop(steps, &*begin, &*begin + (end - begin));
+      const std::string name = begin == end ? sections.name_at(span.begin_seconds - begin_seconds)
+                                            : name_of_loop(steps, &*begin, &*begin + (end - begin));
       add(thread, names.of(name), span.begin_seconds, span.end_seconds);
     }
   }

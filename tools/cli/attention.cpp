@@ -209,6 +209,7 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kAttentionCommand = {"attention", "what heads look at: heat maps, pages, word alignments", run};
+const Command kAttentionCommand = {"attention", "what heads look at: heat maps, pages, word alignments", run,
+                                   true};
 
 }  // namespace attend::cli

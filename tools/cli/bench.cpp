@@ -237,6 +237,7 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kBenchCommand = {"bench", "throughput, latency and memory of a model on this machine", run};
+const Command kBenchCommand = {"bench", "throughput, latency and memory of a model on this machine", run,
+                               true};
 
 }  // namespace attend::cli

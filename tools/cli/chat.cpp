@@ -232,6 +232,6 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kChatCommand = {"chat", "a conversation with the checkpoint's chat template", run};
+const Command kChatCommand = {"chat", "a conversation with the checkpoint's chat template", run, true};
 
 }  // namespace attend::cli

@@ -11,6 +11,7 @@ struct Command {
   const char* summary;  // one line of `attend --help`
   // `arguments` are the words after the subcommand. Returns the exit code; throws Error.
   int (*run)(const std::vector<std::string>& arguments);
+  bool computes = false;  // whether it runs a model, on as many threads as there are
 };
 
 extern const Command kRunCommand;

@@ -1,6 +1,7 @@
 // The attend binary: finds the subcommand, turns errors into messages and exit codes.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -37,6 +38,10 @@ std::string help() {
          "  attend bench opus-mt-en-de --file sentences.txt --batch-size 32\n\n"
          "'attend COMMAND --help' tells all options. Exit codes: 0 done, 2 wrong usage, 65 bad model or\n"
          "input data, 70 internal error, 130 interrupted.\n";
+}
+
+bool computes(std::string_view word) {
+  return std::ranges::any_of(kCommands, [&](const Command* c) { return word == c->name && c->computes; });
 }
 
 int dispatch(const std::vector<std::string>& arguments) {
@@ -83,7 +88,7 @@ int guarded(const std::vector<std::string>& arguments) {
 }  // namespace attend::cli
 
 int main(int argc, char** argv) {
-  attend::cli::wait_briefly(argv);
+  if (argc > 1 && attend::cli::computes(argv[1])) attend::cli::wait_briefly(argv);
   attend::cli::install_signal_handling();
   return attend::cli::guarded({argv + 1, argv + argc});
 }

@@ -180,6 +180,6 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-const Command kProfileCommand = {"profile", "where the time goes: every step of every node", run};
+const Command kProfileCommand = {"profile", "where the time goes: every step of every node", run, true};
 
 }  // namespace attend::cli

@@ -145,6 +145,6 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 const Command kRunCommand = {"run", "run a model on text: translate, and what else the checkpoint is for",
-                             run};
+                             run, true};
 
 }  // namespace attend::cli
