@@ -9,7 +9,7 @@
 #define HWY_TARGET_INCLUDE "engine/kernels/quantize.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // after foreach_target
-#include "engine/kernels/activation-inl.h"
+#include "engine/kernels/epilogue-inl.h"
 #include "engine/kernels/narrow-inl.h"
 #include "engine/profiler/worker_spans.h"
 #include "hwy/highway.h"
@@ -86,49 +86,9 @@ std::int32_t sum_row(const std::int8_t* q, std::int64_t width) {
   return sum;
 }
 
-// Columns [first, first + count) of one row; pointers are those of the row.
-void dequantize_range(const std::int32_t* sums, std::int64_t first, std::int64_t count, float row_scale,
-                      const Dequantization& how, const float* other, float* y) {
-  const D d;
-  const hn::RebindToSigned<D> di;
-  const V scale = hn::Set(d, row_scale);
-  const auto zero = hn::Set(di, how.zero);
-  const auto one = [&](const std::int32_t* sum, const std::int32_t* weight_sum, const float* weight_scale,
-                       const float* bias, const float* summand, const float* factor, float* out) HWY_ATTR {
-    const auto exact = hn::Sub(hn::LoadU(di, sum), hn::Mul(zero, hn::LoadU(di, weight_sum)));
-    const V factors = hn::Mul(scale, hn::LoadU(d, weight_scale));
-    V value = hn::Mul(hn::ConvertTo(d, exact), factors);
-    if (bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias));
-    value = apply_act(d, how.act, value);
-    if (summand != nullptr) value = hn::Add(value, hn::LoadU(d, summand));
-    if (factor != nullptr) value = hn::Mul(value, hn::LoadU(d, factor));
-    hn::StoreU(value, d, out);
-  };
-  const float* summand = how.combine == DenseSpec::add ? y : nullptr;
-  const float* factor = how.combine == DenseSpec::multiply ? other : nullptr;
-  const auto at = [](const auto* p, std::int64_t i) { return p == nullptr ? p : p + i; };
-  std::int64_t i = first;
-  const std::int64_t end = first + count;
-  for (; i + kLanes <= end; i += kLanes) {
-    one(sums + i, how.weight_sums + i, how.weight_scales + i, at(how.bias, i), at(summand, i), at(factor, i),
-        y + i);
-  }
-  if (i == end) return;
-  // The last, partial vector through buffers, with the same operations.
-  HWY_ALIGN std::int32_t sum[16] = {}, weight_sum[16] = {};
-  HWY_ALIGN float weight_scale[16] = {}, bias[16] = {}, summands[16] = {}, factors[16] = {}, out[16];
-  const auto copy = [&](const auto* from, auto* to) {
-    if (from != nullptr) std::copy(from + i, from + end, to);
-  };
-  copy(sums, sum);
-  copy(how.weight_sums, weight_sum);
-  copy(how.weight_scales, weight_scale);
-  copy(how.bias, bias);
-  copy(summand, summands);
-  copy(factor, factors);
-  one(sum, weight_sum, weight_scale, how.bias == nullptr ? nullptr : bias,
-      summand == nullptr ? nullptr : summands, factor == nullptr ? nullptr : factors, out);
-  std::copy(out, out + (end - i), y + i);
+void finish_range(const std::int32_t* sums, std::int64_t row, std::int64_t width, std::int64_t first,
+                  std::int64_t count, const Epilogue& how, float* y) {
+  finish_outputs(D(), sums, row, width, first, count, how, y);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -143,7 +103,7 @@ HWY_EXPORT(round_range);
 HWY_EXPORT(quantize_row);
 HWY_EXPORT(quantize_weight_row);
 HWY_EXPORT(sum_row);
-HWY_EXPORT(dequantize_range);
+HWY_EXPORT(finish_range);
 
 // Below this many elements a parallel region costs more than it gives.
 constexpr std::int64_t kParallelElements = 32768;
@@ -185,16 +145,14 @@ void sum_weights(const std::int8_t* q, std::int64_t rows, std::int64_t width, st
   for (std::int64_t r = 0; r < rows; ++r) sums[r] = HWY_DYNAMIC_DISPATCH(sum_row)(q + r * width, width);
 }
 
-void dequantize_rows(const void* sums, std::int64_t rows, std::int64_t width, const Dequantization& how,
-                     float* y) {
+void dequantize_rows(const void* sums, std::int64_t rows, std::int64_t width, const Epilogue& how, float* y) {
   const auto* integers = static_cast<const std::int32_t*>(sums);
   const std::int64_t pieces = (width + kColumns - 1) / kColumns;
   parallel_for(rows * pieces, rows * width >= kParallelElements, [&](std::int64_t task) {
     const std::int64_t r = task / pieces;
     const std::int64_t first = task % pieces * kColumns;
-    HWY_DYNAMIC_DISPATCH(dequantize_range)
-    (integers + r * width, first, std::min(kColumns, width - first), how.row_scales[r], how,
-     how.other == nullptr ? nullptr : how.other + r * width, y + r * width);
+    HWY_DYNAMIC_DISPATCH(finish_range)
+    (integers + r * width + first, r, width, first, std::min(kColumns, width - first), how, y);
   });
 }
 

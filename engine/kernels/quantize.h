@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/graph/attributes.h"
-#include "engine/onednn/dense.h"
+#include "attend/dtype.h"
+#include "engine/kernels/epilogue.h"
 
 namespace attend {
 
@@ -31,20 +31,7 @@ void convert_weights(DType dtype, const float* w, std::int64_t rows, std::int64_
 // The sums of the rows.
 void sum_weights(const std::int8_t* q, std::int64_t rows, std::int64_t width, std::int32_t* sums);
 
-struct Dequantization {
-  const float* row_scales = nullptr;          // [rows]
-  const float* weight_scales = nullptr;       // [width]
-  const std::int32_t* weight_sums = nullptr;  // [width]
-  const float* bias = nullptr;                // [width], or null
-  std::int32_t zero = 0;                      // what 0 was quantised to
-  Act act = Act::none;
-  DenseSpec::Combine combine = DenseSpec::none;
-  const float* other = nullptr;  // [rows, width], to multiply with
-};
-
-// y = act(row_scale * weight_scale * (sums - zero * weight_sum) + bias), combined as the spec says. `sums`,
-// [rows, width] of i32, may be where y is, unless y is added to.
-void dequantize_rows(const void* sums, std::int64_t rows, std::int64_t width, const Dequantization& how,
-                     float* y);
+// The epilogue of integer sums, [rows, width] of i32; they may be where y is, unless y is added to.
+void dequantize_rows(const void* sums, std::int64_t rows, std::int64_t width, const Epilogue& how, float* y);
 
 }  // namespace attend

@@ -10,14 +10,13 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <tuple>
 #include <utility>
 
 #include "attend/error.h"
 #include "attend/tensor.h"
+#include "engine/kernels/product.h"
 #include "engine/kernels/quantize.h"
-#include "engine/onednn/few_rows_product.h"
 #include "engine/onednn/packed_weights.h"
 #include "engine/onednn/primitive.h"
 
@@ -50,15 +49,13 @@ constexpr double kWorthwhile = 0.8;
 constexpr int kTrials = 3;
 
 // The best time of a product on one thread, which no waiting for another disturbs.
-double trial_seconds(const dnnl::engine& engine, const DenseSpec& spec) {
+double trial_seconds(const DenseSpec& spec) {
   DenseLibrary library;
   const int id = library.add(spec);
   const auto fill = [&](std::int64_t, std::int64_t rows, float* dst) {
     for (std::int64_t i = 0; i < rows * spec.in; ++i) dst[i] = static_cast<float>(i % 17 - 8) / 16.0F;
   };
-  WeightMemory memory;
-  const BlockedWeights weights(engine, memory, choose_product(engine, spec), spec,
-                               converted_rows(spec.weights, spec.in, fill));
+  const auto weights = library.pack(id, converted_rows(spec.weights, spec.in, fill));
   std::vector<float> src(static_cast<std::size_t>(kTrialRows * spec.in), 0.5F);
   std::vector<float> dst(static_cast<std::size_t>(kTrialRows * spec.out));
   DenseExecutor executor(library);
@@ -67,7 +64,7 @@ double trial_seconds(const dnnl::engine& engine, const DenseSpec& spec) {
   double best = std::numeric_limits<double>::max();
   for (int i = 0; i < 5; ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    executor.run(id, weights, nullptr, kTrialRows, src.data(), dst.data());
+    executor.run(id, *weights, nullptr, kTrialRows, src.data(), dst.data());
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   omp_set_num_threads(threads);
@@ -87,7 +84,7 @@ bool try_out(const dnnl::engine& engine, const DenseShape& shape) {
     DenseSpec wide = spec;
     wide.weights = DType::f32;
     for (int i = 0; i < kTrials; ++i) {
-      if (trial_seconds(engine, spec) * kWorthwhile < trial_seconds(engine, wide)) return true;
+      if (trial_seconds(spec) * kWorthwhile < trial_seconds(wide)) return true;
     }
     return false;
   } catch (const dnnl::error&) {
@@ -106,12 +103,19 @@ std::int64_t bucket_rows(std::int64_t rows) {
 
 struct DenseLibrary::Impl {
   struct Entry {
+    Entry(const DenseSpec& s, ProductPrimitive p) : spec(s), product(std::move(p)) {
+      // Matrix units (AMX) are oneDNN's to use.
+      const bool units = product.implementation.find("amx") != std::string::npos;
+      const char* kernel = units ? nullptr : product_kernel(describe_matrix(product, spec));
+      own = kernel != nullptr;
+      implementation = own ? kernel : product.implementation;
+    }
+
     DenseSpec spec;
     ProductPrimitive product;
-    int layout_of;
-    FewRowsOrder few_rows;
+    bool own = false;  // whether attend's own kernel computes it, for any number of rows
+    std::string implementation;
   };
-  void learn_few_rows(int spec, const BlockedWeights& weights, const DenseLibrary& library);
 
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   std::vector<Entry> entries;
@@ -127,10 +131,9 @@ int DenseLibrary::add(const DenseSpec& spec, int layout_of) {
     if (entries[i].spec == spec) return static_cast<int>(i);
   }
   entries.push_back(rethrow_as_error(spec, [&] {
-    if (layout_of < 0) return Impl::Entry{spec, choose_product(impl_->engine, spec), layout_of, {}};
+    if (layout_of < 0) return Impl::Entry(spec, choose_product(impl_->engine, spec));
     const ProductPrimitive& base = entries[static_cast<std::size_t>(layout_of)].product;
-    return Impl::Entry{
-        spec, make_product(impl_->engine, spec, kLayoutRows, base.flavour, &base.weights), layout_of, {}};
+    return Impl::Entry(spec, make_product(impl_->engine, spec, kLayoutRows, base.flavour, &base.weights));
   }));
   return static_cast<int>(entries.size()) - 1;
 }
@@ -138,40 +141,13 @@ int DenseLibrary::add(const DenseSpec& spec, int layout_of) {
 std::shared_ptr<const PackedWeights> DenseLibrary::pack(int spec, const RowSource& source) {
   const Impl::Entry& entry = impl_->entries[static_cast<std::size_t>(spec)];
   return rethrow_as_error(entry.spec, [&] {
-    auto weights = std::make_shared<const BlockedWeights>(impl_->engine, impl_->memory, entry.product,
-                                                          entry.spec, source);
-    for (std::size_t i = 0; i < impl_->entries.size(); ++i) {
-      const int id = static_cast<int>(i);
-      if (id == spec || impl_->entries[i].layout_of == spec) impl_->learn_few_rows(id, *weights, *this);
-    }
-    return weights;
+    return std::make_shared<const BlockedWeights>(impl_->engine, impl_->memory, entry.product, entry.spec,
+                                                  source);
   });
 }
 
-// Runs one row on the primitive and asks which order of sums gives its bits.
-void DenseLibrary::Impl::learn_few_rows(int id, const BlockedWeights& weights, const DenseLibrary& library) {
-  Entry& entry = entries[static_cast<std::size_t>(id)];
-  const DenseSpec& spec = entry.spec;
-  if (entry.few_rows.known || spec.weights == DType::i8) return;
-  std::minstd_rand random(1);
-  const auto floats = [&](std::int64_t count) {
-    std::vector<float> values(static_cast<std::size_t>(count));
-    for (float& value : values) value = static_cast<float>(random() % 20001) / 10000.0F - 1.0F;
-    return values;
-  };
-  std::vector<float> x = floats(spec.in);
-  const std::vector<float> bias = floats(spec.out), other = floats(spec.out), dst = floats(spec.out);
-  std::vector<float> expected = dst;
-  DenseExecutor(library).run(id, weights, bias.data(), 1, x.data(), expected.data(), other.data());
-  std::vector<std::uint16_t> narrow(x.size());
-  round_to_bf16(x.data(), spec.in, narrow.data());
-  const void* source = spec.weights == DType::bf16 ? static_cast<const void*>(narrow.data()) : x.data();
-  entry.few_rows =
-      find_few_rows_order(engine, spec, weights.matrix(), bias.data(), source, dst, other.data(), expected);
-}
-
 const std::string& DenseLibrary::implementation(int spec) const {
-  return impl_->entries[static_cast<std::size_t>(spec)].product.implementation;
+  return impl_->entries[static_cast<std::size_t>(spec)].implementation;
 }
 
 DType DenseLibrary::weights(int spec) const {
@@ -197,7 +173,7 @@ struct DenseExecutor::Impl {
     dnnl::memory source, bias, destination, other, scratchpad;
     std::string implementation;
     // Kept, because oneDNN makes a new object of every descriptor that it is asked for.
-    std::size_t source_bytes = 0, destination_bytes = 0, scratchpad_bytes = 0;
+    std::size_t destination_bytes = 0, scratchpad_bytes = 0;
   };
   // Memory that grows to the largest request.
   class Buffer {
@@ -215,29 +191,21 @@ struct DenseExecutor::Impl {
   const DenseLibrary::Impl* library;
   dnnl::stream stream;
   std::vector<std::map<std::int64_t, Prepared>> prepared;  // per spec, by bucket
-  std::vector<std::unique_ptr<FewRowsProduct>> few_rows;   // per spec, null where oneDNN does it
   Buffer scratchpad, narrow, row_scales, sums;
 
   explicit Impl(const DenseLibrary::Impl* lib)
-      : library(lib), stream(lib->engine), prepared(lib->entries.size()), few_rows(lib->entries.size()) {
-    for (std::size_t i = 0; i < few_rows.size(); ++i) {
-      const DenseLibrary::Impl::Entry& entry = lib->entries[i];
-      if (entry.few_rows.chunk != 0)
-        few_rows[i] = std::make_unique<FewRowsProduct>(lib->engine, entry.spec, entry.few_rows.chunk);
-    }
-  }
+      : library(lib), stream(lib->engine), prepared(lib->entries.size()) {}
 
   void run(int id, const BlockedWeights& weights, const float* bias, std::int64_t rows, const float* src,
            float* dst, const float* other);
-  void run_integer(const DenseLibrary::Impl::Entry& entry, Prepared& product, const BlockedWeights& weights,
-                   const float* bias, std::int64_t rows, const float* src, float* dst, const float* other);
-  void execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights, const float* bias,
-               const float* other);
+  // The source in the precision of the weights; of 8 bits, with its scales.
+  const void* narrowed(const DenseLibrary::Impl::Entry& entry, std::int64_t rows, const float* src,
+                       Epilogue& how);
+  void run_primitive(int id, const BlockedWeights& weights, std::int64_t rows, const void* source,
+                     const Epilogue& how, float* dst);
+  void execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights, const Epilogue& how);
   Prepared& get(int spec_id, std::int64_t rows);
   std::int64_t rows_at_once(int spec, std::int64_t rows) const;
-  bool few(int spec, std::int64_t rows) const {
-    return rows <= kFewRows && few_rows[static_cast<std::size_t>(spec)] != nullptr;
-  }
 };
 
 DenseExecutor::DenseExecutor(const DenseLibrary& library)
@@ -255,8 +223,9 @@ void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bia
 }
 
 const std::string& DenseExecutor::implementation(int spec, std::int64_t rows) const {
-  static const std::string kNone = "none", kFew = "attend:few_rows";
-  if (impl_->few(spec, rows)) return kFew;
+  static const std::string kNone = "none";
+  const DenseLibrary::Impl::Entry& entry = impl_->library->entries[static_cast<std::size_t>(spec)];
+  if (entry.own) return entry.implementation;
   const auto& buckets = impl_->prepared[static_cast<std::size_t>(spec)];
   const auto found = buckets.find(bucket_rows(impl_->rows_at_once(spec, rows)));
   return found == buckets.end() ? kNone : found->second.implementation;
@@ -264,8 +233,8 @@ const std::string& DenseExecutor::implementation(int spec, std::int64_t rows) co
 
 std::int64_t DenseExecutor::Impl::rows_at_once(int spec, std::int64_t rows) const {
   const DenseLibrary::Impl::Entry& entry = library->entries[static_cast<std::size_t>(spec)];
-  const bool cut = entry.product.flavour == Flavour::inner_product && entry.spec.in > kExactInputs &&
-                   entry.spec.weights == DType::f32;
+  const bool cut = !entry.own && entry.product.flavour == Flavour::inner_product &&
+                   entry.spec.in > kExactInputs && entry.spec.weights == DType::f32;
   if (!cut) return std::max<std::int64_t>(rows, 1);
   const bool busy = entry.spec.out >= kBusyOutputs * omp_get_max_threads();
   return std::min(busy ? kExactRows : kExactRowsOfFewOutputs, rows);
@@ -283,9 +252,9 @@ DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_
       return dnnl::memory(desc, library->engine, nullptr);
     };
     return buckets
-        .emplace(rows, Prepared{p.primitive, memory(p.source), memory(p.bias), memory(p.destination),
-                                memory(p.destination), memory(p.scratchpad), p.implementation,
-                                p.source.get_size(), p.destination.get_size(), p.scratchpad.get_size()})
+        .emplace(rows, Prepared{dnnl::primitive(p.description), memory(p.source), memory(p.bias),
+                                memory(p.destination), memory(p.destination), memory(p.scratchpad),
+                                p.implementation, p.destination.get_size(), p.scratchpad.get_size()})
         .first->second;
   });
 }
@@ -293,52 +262,58 @@ DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_
 void DenseExecutor::Impl::run(int id, const BlockedWeights& weights, const float* bias, std::int64_t rows,
                               const float* src, float* dst, const float* other) {
   const DenseLibrary::Impl::Entry& entry = library->entries[static_cast<std::size_t>(id)];
-  const DenseSpec& spec = entry.spec;
-  Prepared* product = few(id, rows) ? nullptr : &get(id, bucket_rows(rows));
-  if (spec.weights == DType::i8) return run_integer(entry, *product, weights, bias, rows, src, dst, other);
-  const void* source = src;
-  if (spec.weights == DType::bf16) {
-    std::byte* rounded = narrow.at_least(static_cast<std::size_t>(bucket_rows(rows) * spec.in) * 2);
-    round_to_bf16(src, rows * spec.in, reinterpret_cast<std::uint16_t*>(rounded));
-    source = rounded;
+  Epilogue how{.bias = entry.spec.bias ? bias : nullptr,
+               .act = entry.spec.act,
+               .combine = entry.spec.combine,
+               .other = other};
+  if (entry.spec.weights == DType::i8) {
+    how.weight_scales = weights.scales();
+    how.weight_sums = weights.sums();
   }
-  if (product == nullptr) {
-    few_rows[static_cast<std::size_t>(id)]->run(weights.matrix(), bias, rows, source, dst, other);
-    return;
+  const void* source = narrowed(entry, rows, src, how);
+  if (entry.own) {
+    multiply(weights.matrix(), source, rows, how, dst);
+  } else {
+    run_primitive(id, weights, rows, source, how, dst);
   }
-  product->source.set_data_handle(const_cast<void*>(source));
-  product->destination.set_data_handle(dst);
-  execute(spec, *product, weights, bias, other);
 }
 
-void DenseExecutor::Impl::run_integer(const DenseLibrary::Impl::Entry& entry, Prepared& product,
-                                      const BlockedWeights& weights, const float* bias, std::int64_t rows,
-                                      const float* src, float* dst, const float* other) {
+const void* DenseExecutor::Impl::narrowed(const DenseLibrary::Impl::Entry& entry, std::int64_t rows,
+                                          const float* src, Epilogue& how) {
   const DenseSpec& spec = entry.spec;
-  const int levels = source_levels(entry.product.implementation);
-  auto* quantized = reinterpret_cast<std::uint8_t*>(narrow.at_least(product.source_bytes));
+  if (spec.weights == DType::f32) return src;
+  // Primitives read whole buckets.
+  std::byte* to =
+      narrow.at_least(static_cast<std::size_t>(bucket_rows(rows) * spec.in) * size_bytes(spec.weights));
+  if (spec.weights == DType::bf16) {
+    round_to_bf16(src, rows * spec.in, reinterpret_cast<std::uint16_t*>(to));
+    return to;
+  }
+  const int levels = source_levels(entry.implementation);
   auto* scales =
       reinterpret_cast<float*>(row_scales.at_least(static_cast<std::size_t>(rows) * sizeof(float)));
-  quantize_rows(src, rows, spec.in, levels, quantized, scales);
-  // The sums take the destination's place, unless what is there is still needed.
-  void* integers = dst;
-  if (spec.combine == DenseSpec::add) integers = sums.at_least(product.destination_bytes);
-  product.source.set_data_handle(quantized);
-  product.destination.set_data_handle(integers);
-  execute(spec, product, weights, nullptr, nullptr);
-  const Dequantization how{.row_scales = scales,
-                           .weight_scales = weights.scales(),
-                           .weight_sums = weights.sums(),
-                           .bias = spec.bias ? bias : nullptr,
-                           .zero = levels + 1,
-                           .act = spec.act,
-                           .combine = spec.combine,
-                           .other = other};
-  dequantize_rows(integers, rows, spec.out, how, dst);
+  quantize_rows(src, rows, spec.in, levels, reinterpret_cast<std::uint8_t*>(to), scales);
+  how.row_scales = scales;
+  how.zero = levels + 1;
+  return to;
+}
+
+void DenseExecutor::Impl::run_primitive(int id, const BlockedWeights& weights, std::int64_t rows,
+                                        const void* source, const Epilogue& how, float* dst) {
+  const DenseSpec& spec = library->entries[static_cast<std::size_t>(id)].spec;
+  const bool integer = spec.weights == DType::i8;
+  Prepared& product = get(id, bucket_rows(rows));
+  // Integer sums take the destination's place, unless what is there is still needed.
+  void* to = dst;
+  if (integer && spec.combine == DenseSpec::add) to = sums.at_least(product.destination_bytes);
+  product.source.set_data_handle(const_cast<void*>(source));
+  product.destination.set_data_handle(to);
+  execute(spec, product, weights, integer ? Epilogue() : how);
+  if (integer) dequantize_rows(to, rows, spec.out, how, dst);
 }
 
 void DenseExecutor::Impl::execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights,
-                                  const float* bias, const float* other) {
+                                  const Epilogue& how) {
   product.scratchpad.set_data_handle(scratchpad.at_least(product.scratchpad_bytes));
   std::array<dnnl_exec_arg_t, 6> args{};
   int count = 0;
@@ -349,12 +324,12 @@ void DenseExecutor::Impl::execute(const DenseSpec& spec, Prepared& product, cons
   add(DNNL_ARG_WEIGHTS, weights.memory());
   add(DNNL_ARG_DST, product.destination);
   add(DNNL_ARG_SCRATCHPAD, product.scratchpad);
-  if (spec.bias && bias != nullptr) {
-    product.bias.set_data_handle(const_cast<float*>(bias));
+  if (how.bias != nullptr) {
+    product.bias.set_data_handle(const_cast<float*>(how.bias));
     add(DNNL_ARG_BIAS, product.bias);
   }
-  if (spec.combine == DenseSpec::multiply && other != nullptr) {
-    product.other.set_data_handle(const_cast<float*>(other));
+  if (spec.combine == DenseSpec::multiply && how.other != nullptr) {
+    product.other.set_data_handle(const_cast<float*>(how.other));
     add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(spec.act == Act::none ? 0 : 1) | DNNL_ARG_SRC_1, product.other);
   }
   const dnnl_status_t status =

@@ -34,6 +34,24 @@ RowSource converted_rows(DType weights, std::int64_t in,
   };
 }
 
+PackedMatrix describe_matrix(const ProductPrimitive& product, const DenseSpec& spec) {
+  const auto blocks = product.weights.get_inner_blks();
+  const auto dims = product.weights.get_inner_idxs();
+  const auto strides = product.weights.get_strides();
+  const int out = product.flavour == Flavour::matmul ? 1 : 0;
+  const int in = 1 - out;
+  const auto width = static_cast<std::int64_t>(size_bytes(spec.weights));
+  const std::int64_t group = kWordBytes / width;
+  PackedMatrix matrix{.in = spec.in, .out = spec.out, .dtype = spec.weights};
+  const bool grouped =
+      group == 1 ? dims.size() == 2 : dims.size() == 3 && dims[2] == in && blocks[2] == group;
+  if (!grouped || dims[0] != in || dims[1] != out) return matrix;
+  if (strides[static_cast<std::size_t>(in)] != blocks[0] * blocks[1] * group) return matrix;
+  matrix.block_outputs = blocks[1];
+  matrix.block_bytes = strides[static_cast<std::size_t>(out)] * width;
+  return matrix;
+}
+
 // Blocked layouts keep the elements of a word side by side (of bf16 two inputs, of i8 four), and the words of
 // neighbouring rows: packing transposes words, whatever their elements.
 struct BlockedWeights::Words {
@@ -51,6 +69,7 @@ BlockedWeights::BlockedWeights(const dnnl::engine& engine, WeightMemory& memory,
       bytes_(product.weights.get_size()),
       buffer_(memory.take(bytes_)),
       memory_(product.weights, engine, buffer_.get()),
+      matrix_(describe_matrix(product, spec)),
       column_offsets_(offsets_of(1 - row_dim(), in_)),
       row_offsets_(offsets_of(row_dim(), block(row_dim()))),
       row_stride_(memory_.get_desc().get_strides()[static_cast<std::size_t>(row_dim())]) {
@@ -59,7 +78,7 @@ BlockedWeights::BlockedWeights(const dnnl::engine& engine, WeightMemory& memory,
     sums_.resize(static_cast<std::size_t>(out_));
   }
   fill(engine, source);
-  describe();
+  matrix_.data = buffer_.get();
 }
 
 void BlockedWeights::gather_row(std::int64_t row, float scale, float* dst) const {
@@ -85,24 +104,6 @@ void BlockedWeights::gather_row(std::int64_t row, float scale, float* dst) const
 
 std::size_t BlockedWeights::size_bytes() const {
   return bytes_ + scales_.size() * sizeof(float) + sums_.size() * sizeof(std::int32_t);
-}
-
-void BlockedWeights::describe() {
-  const Desc desc = memory_.get_desc();
-  const auto blocks = desc.get_inner_blks();
-  const auto dims = desc.get_inner_idxs();
-  const auto strides = desc.get_strides();
-  const int out = row_dim();
-  const int in = 1 - out;
-  const auto group = static_cast<std::int64_t>(sizeof(float) / attend::size_bytes(dtype_));
-  matrix_ = {.data = buffer_.get(), .in = in_, .out = out_, .dtype = dtype_};
-  const bool grouped =
-      group == 1 ? dims.size() == 2 : dims.size() == 3 && dims[2] == in && blocks[2] == group;
-  if (!grouped || dims[0] != in || dims[1] != out) return;
-  if (strides[static_cast<std::size_t>(in)] != blocks[0] * blocks[1] * group) return;
-  matrix_.block_outputs = blocks[1];
-  matrix_.block_bytes =
-      strides[static_cast<std::size_t>(out)] * static_cast<std::int64_t>(attend::size_bytes(dtype_));
 }
 
 std::int64_t BlockedWeights::block(int dim) const {

@@ -7,11 +7,15 @@
 #include <memory>
 #include <vector>
 
-#include "engine/kernels/few_rows.h"
+#include "engine/kernels/product.h"
 #include "engine/onednn/primitive.h"
 #include "engine/onednn/weight_memory.h"
 
 namespace attend {
+
+// The blocks of a layout, without data; without blocks when they are none that engine/kernels/product.h could
+// know.
+PackedMatrix describe_matrix(const ProductPrimitive& product, const DenseSpec& spec);
 
 class BlockedWeights final : public PackedWeights {
  public:
@@ -22,7 +26,7 @@ class BlockedWeights final : public PackedWeights {
   void gather_row(std::int64_t row, float scale, float* dst) const override;
   std::size_t size_bytes() const override;
   const dnnl::memory& memory() const { return memory_; }
-  // For the kernel of few rows; without blocks when the layout is none that it could know.
+  // For attend's own kernel; without blocks when the layout is none that it could know.
   const PackedMatrix& matrix() const { return matrix_; }
   // Of 8-bit weights, per output: what to multiply with, and the sum of the quantised weights.
   const float* scales() const { return scales_.data(); }
@@ -46,7 +50,6 @@ class BlockedWeights final : public PackedWeights {
   // Reads `count` rows, `stride` bytes apart and zero in between, and their scales and sums.
   void read_rows(std::int64_t first, std::int64_t count, std::int64_t stride, const RowSource& source,
                  std::byte* dst);
-  void describe();
 
   std::int64_t in_;
   std::int64_t out_;

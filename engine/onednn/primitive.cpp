@@ -60,8 +60,8 @@ ProductPrimitive make_product(const dnnl::engine& engine, const DenseSpec& spec,
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   if (!integer) attr.set_post_ops(make_post_ops(spec, product.destination));
   const bool bias = spec.bias && !integer;
-  const auto fill = [&](const auto& pd, auto&& primitive) {
-    product.primitive = std::forward<decltype(primitive)>(primitive);
+  const auto fill = [&](const auto& pd) {
+    product.description = pd;
     product.weights = pd.weights_desc();
     product.scratchpad = pd.scratchpad_desc();
     product.implementation = pd.impl_info_str();
@@ -74,7 +74,7 @@ ProductPrimitive make_product(const dnnl::engine& engine, const DenseSpec& spec,
         bias ? dnnl::matmul::primitive_desc(engine, product.source, any, product.bias, product.destination,
                                             attr)
              : dnnl::matmul::primitive_desc(engine, product.source, any, product.destination, attr);
-    fill(pd, dnnl::matmul(pd));
+    fill(pd);
   } else {
     constexpr auto kInference = dnnl::prop_kind::forward_inference;
     using InnerProduct = dnnl::inner_product_forward;
@@ -86,7 +86,7 @@ ProductPrimitive make_product(const dnnl::engine& engine, const DenseSpec& spec,
                                             product.destination, attr)
              : InnerProduct::primitive_desc(engine, kInference, product.source, any, product.destination,
                                             attr);
-    fill(pd, InnerProduct(pd));
+    fill(pd);
   }
   return product;
 }

@@ -21,13 +21,13 @@ constexpr std::int64_t kLayoutRows = 256;
 
 struct ProductPrimitive {
   Flavour flavour = Flavour::inner_product;
-  dnnl::primitive primitive;
+  dnnl::primitive_desc description;
   dnnl::memory::desc source, weights, bias, destination, scratchpad;
   std::string implementation;
 };
 
-// The primitive for `rows` rows, for weights in the layout that `weights` describes, or in any if null.
-// Throws dnnl::error when there is none.
+// What computes `rows` rows, of weights in the layout that `weights` describes, or in any if null. Its code
+// is not generated before a primitive is made of the description. Throws dnnl::error when there is none.
 ProductPrimitive make_product(const dnnl::engine& engine, const DenseSpec& spec, std::int64_t rows,
                               Flavour flavour, const dnnl::memory::desc* weights);
 

@@ -22,7 +22,7 @@ struct ProfileStep {
   std::string node;  // "model.decoder.layers.3.self_attn"
   std::string kind;  // "self_attention"
   std::string step;  // "qkv"
-  // What ran it: oneDNN's names, or "attend".
+  // What ran it: oneDNN's names, "attend", or "attend:avx512_bf16" and the like for products of its own.
   std::vector<std::string> implementations;
   std::int64_t calls = 0;
   std::int64_t rows = 0;

@@ -1,0 +1,245 @@
+#include "engine/kernels/product.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/product.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// after foreach_target
+#include "engine/kernels/epilogue-inl.h"
+#include "engine/profiler/worker_spans.h"
+#include "hwy/highway.h"
+
+// Highway 1.0 has neither VDPBF16PS nor VPDPBUSD. Only the functions for bf16 and 8 bits contain them;
+// whether the processor has them is asked before they are called.
+#if HWY_TARGET == HWY_AVX3
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16,avx512vnni")
+#else
+HWY_BEFORE_NAMESPACE();
+#endif
+namespace attend {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+
+// A tile of kTileRows rows and a block of kVectors vectors of outputs, as oneDNN packs them for these
+// instruction sets: its sums fit into the registers, with the weights of a group and an input.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kVectors = 4;
+constexpr int kTileRows = 6;
+#elif HWY_TARGET == HWY_AVX2
+constexpr int kVectors = 3;
+constexpr int kTileRows = 4;
+#else
+constexpr int kVectors = 0;
+constexpr int kTileRows = 1;
+#endif
+constexpr std::int64_t kBlock = kVectors * kLanes;
+constexpr std::int64_t kGroupBytes = kBlock * 4;
+
+// How a vector of sums takes in a group of inputs and its weights, and the sum of another chunk.
+struct Single {
+  static HWY_INLINE V take(V sum, V x, V w) { return hn::MulAdd(x, w, sum); }
+  static HWY_INLINE V add(V a, V b) { return hn::Add(a, b); }
+};
+
+#if HWY_TARGET == HWY_AVX3
+struct Pair {
+  static HWY_INLINE V take(V sum, V x, V w) {
+    return V{_mm512_dpbf16_ps(sum.raw, reinterpret_cast<__m512bh>(x.raw), reinterpret_cast<__m512bh>(w.raw))};
+  }
+  static HWY_INLINE V add(V a, V b) { return hn::Add(a, b); }
+};
+
+struct Quad {
+  static HWY_INLINE V take(V sum, V x, V w) {
+    return V{_mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum.raw), _mm512_castps_si512(x.raw),
+                                                     _mm512_castps_si512(w.raw)))};
+  }
+  static HWY_INLINE V add(V a, V b) {
+    const hn::RebindToSigned<D> di;
+    return hn::BitCast(D(), hn::Add(hn::BitCast(di, a), hn::BitCast(di, b)));
+  }
+};
+#endif
+
+HWY_INLINE V broadcast_group(const std::byte* x) {
+  const hn::RebindToSigned<D> di;
+  std::int32_t group = 0;
+  std::memcpy(&group, x, sizeof(group));
+  return hn::BitCast(D(), hn::Set(di, group));
+}
+
+// One chunk of one block for `Rows` rows, which lie x_stride bytes apart. The sums, [Rows, kBlock], are added
+// to what is in `sums`, unless this is the first chunk.
+template <class Kind, int Rows>
+void tile(const std::byte* w, const std::byte* x, std::int64_t x_stride, std::int64_t groups, bool first,
+          float* sums) {
+  // Ahead of the loads by more than a page, where the processor's own prefetcher stops.
+  constexpr std::int64_t kAhead = 4096;
+  const D d;
+  V sum[Rows][kVectors];
+  HWY_UNROLL(8)
+  for (int r = 0; r < Rows; ++r) {
+    HWY_UNROLL(4)
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  for (std::int64_t g = 0; g < groups; ++g, w += kGroupBytes, x += 4) {
+    V weights[kVectors];
+    HWY_UNROLL(4)
+    for (int v = 0; v < kVectors; ++v) {
+      __builtin_prefetch(w + kAhead + v * kLanes * 4);
+      weights[v] = hn::LoadU(d, reinterpret_cast<const float*>(w) + v * kLanes);
+    }
+    HWY_UNROLL(8)
+    for (int r = 0; r < Rows; ++r) {
+      const V input = broadcast_group(x + r * x_stride);
+      HWY_UNROLL(4)
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Kind::take(sum[r][v], input, weights[v]);
+    }
+  }
+  HWY_UNROLL(8)
+  for (int r = 0; r < Rows; ++r) {
+    HWY_UNROLL(4)
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = sums + (r * kVectors + v) * kLanes;
+      hn::StoreU(first ? sum[r][v] : Kind::add(hn::LoadU(d, to), sum[r][v]), d, to);
+    }
+  }
+}
+
+// The lines are there when the tile is done.
+HWY_INLINE void prefetch_to_write(const float* y, std::int64_t count) {
+  constexpr std::int64_t kLine = 16;
+  for (std::int64_t i = 0; i < count; i += kLine) __builtin_prefetch(y + i, 1);
+}
+
+template <class Kind>
+void tile_of(std::int64_t rows, const std::byte* w, const std::byte* x, std::int64_t x_stride,
+             std::int64_t groups, bool first, float* sums) {
+  switch (rows) {
+    case 1: return tile<Kind, 1>(w, x, x_stride, groups, first, sums);
+    case 2: return tile<Kind, 2>(w, x, x_stride, groups, first, sums);
+    case 3: return tile<Kind, 3>(w, x, x_stride, groups, first, sums);
+    case 4: return tile<Kind, 4>(w, x, x_stride, groups, first, sums);
+    case 5: return tile<Kind, std::min(5, kTileRows)>(w, x, x_stride, groups, first, sums);
+    default: return tile<Kind, kTileRows>(w, x, x_stride, groups, first, sums);
+  }
+}
+
+// The product of one block of outputs and `rows` rows from `first_row` on; `sums` has room for [rows, block].
+template <class Kind>
+void block_of(const PackedMatrix& weights, std::int64_t block, const void* x, std::int64_t first_row,
+              std::int64_t rows, const Epilogue& how, float* sums, float* y) {
+  const std::byte* w = weights.data + block * weights.block_bytes;
+  const std::int64_t x_stride = weights.in * static_cast<std::int64_t>(size_bytes(weights.dtype));
+  const std::byte* from = static_cast<const std::byte*>(x) + first_row * x_stride;
+  const std::int64_t groups = x_stride / 4;
+  const std::int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+  const std::int64_t first = block * kBlock;
+  const std::int64_t count = std::min(kBlock, weights.out - first);
+  for (std::int64_t g = 0; g < groups; g += kChunkGroups) {
+    const bool last = g + kChunkGroups >= groups;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      // Tiles of equal height: 8 rows are 4 and 4.
+      const std::int64_t begin = t * rows / tiles, end = (t + 1) * rows / tiles;
+      for (std::int64_t r = begin; last && r < end; ++r)
+        prefetch_to_write(y + (first_row + r) * weights.out + first, count);
+      tile_of<Kind>(end - begin, w + g * kGroupBytes, from + begin * x_stride + g * 4, x_stride,
+                    std::min(kChunkGroups, groups - g), g == 0, sums + begin * kBlock);
+      for (std::int64_t r = begin; last && r < end; ++r)
+        finish_outputs(D(), sums + r * kBlock, first_row + r, weights.out, first, count, how, y);
+    }
+  }
+}
+
+void multiply_block(const PackedMatrix& weights, std::int64_t block, const void* x, std::int64_t first_row,
+                    std::int64_t rows, const Epilogue& how, float* sums, float* y) {
+  if constexpr (kVectors != 0) {
+    auto* run = block_of<Single>;
+#if HWY_TARGET == HWY_AVX3
+    if (weights.dtype == DType::bf16) run = block_of<Pair>;
+    if (weights.dtype == DType::i8) run = block_of<Quad>;
+#endif
+    run(weights, block, x, first_row, rows, how, sums, y);
+  }
+}
+
+// Null when multiply_block() does not know the type.
+const char* kernel_name(DType dtype) {
+#if HWY_TARGET == HWY_AVX3
+  if (dtype == DType::bf16) return __builtin_cpu_supports("avx512bf16") ? "attend:avx512_bf16" : nullptr;
+  if (dtype == DType::i8) return __builtin_cpu_supports("avx512vnni") ? "attend:avx512_vnni" : nullptr;
+#endif
+  if (dtype != DType::f32 || kVectors == 0) return nullptr;
+  return kVectors == 4 ? "attend:avx512" : "attend:avx2";
+}
+
+std::int64_t block_outputs() {
+  return kBlock;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace attend
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attend {
+namespace {
+
+HWY_EXPORT(multiply_block);
+HWY_EXPORT(kernel_name);
+HWY_EXPORT(block_outputs);
+
+constexpr std::int64_t kMostBlockOutputs = 64;
+// Rows for which a block of weights stays in the L2 cache, and the fewest that are worth a task of their own.
+constexpr std::int64_t kMostPanelRows = 96;
+constexpr std::int64_t kFewestPanelRows = 24;
+// Where tasks are few, threads wait for the last of them.
+constexpr std::int64_t kTasksPerThread = 4;
+// Less is computed before another thread has woken up; in bytes of weights, once for each tile.
+constexpr std::int64_t kParallelBytes = std::int64_t{1} << 17;
+
+std::int64_t panels_of(std::int64_t rows, std::int64_t blocks) {
+  const auto of = [&](std::int64_t panel_rows) { return (rows + panel_rows - 1) / panel_rows; };
+  const std::int64_t wanted = (kTasksPerThread * omp_get_max_threads() + blocks - 1) / blocks;
+  return std::max(of(kMostPanelRows), std::min(of(kFewestPanelRows), wanted));
+}
+
+}  // namespace
+
+const char* product_kernel(const PackedMatrix& weights) {
+  const auto group = static_cast<std::int64_t>(4 / size_bytes(weights.dtype));
+  const bool fits = weights.block_outputs != 0 && weights.in % group == 0 &&
+                    weights.block_outputs == HWY_DYNAMIC_DISPATCH(block_outputs)();
+  return fits ? HWY_DYNAMIC_DISPATCH(kernel_name)(weights.dtype) : nullptr;
+}
+
+void multiply(const PackedMatrix& weights, const void* x, std::int64_t rows, const Epilogue& how, float* y) {
+  const std::int64_t blocks = (weights.out + weights.block_outputs - 1) / weights.block_outputs;
+  const std::int64_t panels = panels_of(rows, blocks);
+  const std::int64_t read_bytes = blocks * weights.block_bytes * ((rows + 3) / 4);
+  WorkerSpans* const workers = WorkerSpans::current();
+#pragma omp parallel if (blocks * panels > 1 && read_bytes >= kParallelBytes)
+  {
+    const WorkerTimer worker(workers);
+    alignas(64) float sums[kMostPanelRows * kMostBlockOutputs];
+    // Dynamic: who has a core for himself takes more than who shares it.
+#pragma omp for schedule(dynamic) nowait
+    for (std::int64_t task = 0; task < blocks * panels; ++task) {
+      const std::int64_t panel = task / blocks;
+      const std::int64_t begin = panel * rows / panels, end = (panel + 1) * rows / panels;
+      HWY_DYNAMIC_DISPATCH(multiply_block)
+      (weights, task % blocks, x, begin, end - begin, how, sums, y);
+    }
+  }
+}
+
+}  // namespace attend
+#endif
