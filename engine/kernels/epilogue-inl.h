@@ -21,76 +21,81 @@ HWY_BEFORE_NAMESPACE();
 namespace attend {
 namespace HWY_NAMESPACE {
 
-// finish_outputs() for one activation and kind of sums, so that nothing is asked within the loop.
-template <Act kAct, bool kInteger, class D>
-void finish_outputs_of(D d, const void* sums, std::int64_t row, std::int64_t width, std::int64_t first,
-                       std::int64_t count, const Epilogue& how, float* y) {
+// The first `count` elements of a vector, which may be fewer than it has; the rest is zero.
+template <class D, class T = hwy::HWY_NAMESPACE::TFromD<D>>
+HWY_INLINE hwy::HWY_NAMESPACE::Vec<D> load_some(D d, const T* from, std::int64_t count) {
   namespace hn = hwy::HWY_NAMESPACE;
-  using V = hn::Vec<D>;
-  const hn::RebindToSigned<D> di;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const V scale = hn::Set(d, kInteger ? how.row_scales[row] : 1.0F);
-  const auto zero = hn::Set(di, how.zero);
-  const auto one = [&](const float* sum, const std::int32_t* weight_sum, const float* weight_scale,
-                       const float* bias, const float* summand, const float* factor, float* out) HWY_ATTR
-      __attribute__((always_inline)) {
-    V value = hn::LoadU(d, sum);
-    if constexpr (kInteger) {
-      const auto exact = hn::Sub(hn::BitCast(di, value), hn::Mul(zero, hn::LoadU(di, weight_sum)));
-      value = hn::Mul(hn::ConvertTo(d, exact), hn::Mul(scale, hn::LoadU(d, weight_scale)));
-    }
-    if (bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias));
-    value = apply_act(d, kAct, value);
-    if (summand != nullptr) value = hn::Add(value, hn::LoadU(d, summand));
-    if (factor != nullptr) value = hn::Mul(value, hn::LoadU(d, factor));
-    hn::StoreU(value, d, out);
-  };
-  const auto* x = static_cast<const float*>(sums);
-  float* out = y + row * width + first;
-  const float* summand = how.combine == DenseSpec::add ? out : nullptr;
-  const float* factor = how.combine == DenseSpec::multiply ? how.other + row * width + first : nullptr;
-  const auto at = [](const auto* p, std::int64_t i) { return p == nullptr ? p : p + i; };
-  const float* bias = at(how.bias, first);
-  const float* weight_scales = at(how.weight_scales, first);
-  const std::int32_t* weight_sums = at(how.weight_sums, first);
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes)
-    one(x + i, at(weight_sums, i), at(weight_scales, i), at(bias, i), at(summand, i), at(factor, i), out + i);
-  if (i == count) return;
-  // The last, partial vector through buffers, with the same operations.
-  HWY_ALIGN std::int32_t some_weight_sums[16] = {};
-  HWY_ALIGN float some[16] = {}, scales[16] = {}, biases[16] = {}, summands[16] = {}, factors[16] = {};
-  const auto copy = [&](const auto* from, auto* to) {
-    if (from != nullptr) std::copy(from + i, from + count, to);
-    return from == nullptr ? nullptr : to;
-  };
-  one(copy(x, some), copy(weight_sums, some_weight_sums), copy(weight_scales, scales), copy(bias, biases),
-      copy(summand, summands), copy(factor, factors), some);
-  std::copy(some, some + (count - i), out + i);
+  if (count >= static_cast<std::int64_t>(hn::Lanes(d))) return hn::LoadU(d, from);
+  HWY_ALIGN T buffer[hn::MaxLanes(d)] = {};
+  if (count > 0) std::copy_n(from, count, buffer);
+  return hn::Load(d, buffer);
 }
 
-// Finishes outputs [first, first + count) of row `row`: `sums` are those of these outputs, and y is
-// [rows, width]. Sums may lie where their outputs go, unless y is added to. An output's bits do not depend on
-// the range that it is in.
-template <class D>
-void finish_outputs(D d, const void* sums, std::int64_t row, std::int64_t width, std::int64_t first,
-                    std::int64_t count, const Epilogue& how, float* y) {
-  const auto run = [&]<Act act>(std::integral_constant<Act, act>) HWY_ATTR {
-    if (how.row_scales != nullptr) {
-      finish_outputs_of<act, true>(d, sums, row, width, first, count, how, y);
-    } else {
-      finish_outputs_of<act, false>(d, sums, row, width, first, count, how, y);
+template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE void store_some(D d, V value, std::int64_t count, float* to) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  if (count >= static_cast<std::int64_t>(hn::Lanes(d))) return hn::StoreU(value, d, to);
+  HWY_ALIGN float buffer[hn::MaxLanes(d)];
+  hn::Store(value, d, buffer);
+  if (count > 0) std::copy_n(buffer, count, to);
+}
+
+// The first part of an epilogue, for a vector of outputs of any row: scales of integer sums, and the bias.
+template <bool kInteger, class D>
+class Scaling {
+  using V = hwy::HWY_NAMESPACE::Vec<D>;
+  using DI = hwy::HWY_NAMESPACE::RebindToSigned<D>;
+
+ public:
+  // Of outputs [first, first + count).
+  HWY_INLINE Scaling(D d, const Epilogue& how, std::int64_t first, std::int64_t count) {
+    namespace hn = hwy::HWY_NAMESPACE;
+    has_bias_ = how.bias != nullptr;
+    if (has_bias_) bias_ = load_some(d, how.bias + first, count);
+    if constexpr (kInteger) {
+      weight_scale_ = load_some(d, how.weight_scales + first, count);
+      offset_ = hn::Mul(hn::Set(DI(), how.zero), load_some(DI(), how.weight_sums + first, count));
     }
-  };
-  switch (how.act) {
-    case Act::none: return run(std::integral_constant<Act, Act::none>());
-    case Act::relu: return run(std::integral_constant<Act, Act::relu>());
-    case Act::gelu: return run(std::integral_constant<Act, Act::gelu>());
-    case Act::gelu_tanh: return run(std::integral_constant<Act, Act::gelu_tanh>());
-    case Act::silu: return run(std::integral_constant<Act, Act::silu>());
-    case Act::quick_gelu: return run(std::integral_constant<Act, Act::quick_gelu>());
-    case Act::tanh: return run(std::integral_constant<Act, Act::tanh>());
-    case Act::sigmoid: return run(std::integral_constant<Act, Act::sigmoid>());
+  }
+
+  // Integer sums come as bits. `row_scale` is read only with them.
+  HWY_INLINE V apply(D d, V sum, const float* row_scale) const {
+    namespace hn = hwy::HWY_NAMESPACE;
+    if constexpr (kInteger) {
+      const V scale = hn::Mul(hn::Set(d, *row_scale), weight_scale_);
+      sum = hn::Mul(hn::ConvertTo(d, hn::Sub(hn::BitCast(DI(), sum), offset_)), scale);
+    }
+    return has_bias_ ? hn::Add(sum, bias_) : sum;
+  }
+
+ private:
+  bool has_bias_;
+  V bias_, weight_scale_;
+  hwy::HWY_NAMESPACE::Vec<DI> offset_;
+};
+
+// The rest of it, for `count` outputs at `place` of y: the activation, and what the matrix is combined with.
+template <Act kAct, class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE void combine(D d, V value, const Epilogue& how, std::int64_t place, std::int64_t count, float* y) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  value = apply_act(d, kAct, value);
+  if (how.combine == DenseSpec::add) value = hn::Add(value, load_some(d, y + place, count));
+  if (how.combine == DenseSpec::multiply) value = hn::Mul(value, load_some(d, how.other + place, count));
+  store_some(d, value, count, y + place);
+}
+
+// Calls f.template operator()<act>(), so that nothing is asked in loops.
+template <class F>
+HWY_INLINE void with_act(Act act, const F& f) {
+  switch (act) {
+    case Act::none: return f.template operator()<Act::none>();
+    case Act::relu: return f.template operator()<Act::relu>();
+    case Act::gelu: return f.template operator()<Act::gelu>();
+    case Act::gelu_tanh: return f.template operator()<Act::gelu_tanh>();
+    case Act::silu: return f.template operator()<Act::silu>();
+    case Act::quick_gelu: return f.template operator()<Act::quick_gelu>();
+    case Act::tanh: return f.template operator()<Act::tanh>();
+    case Act::sigmoid: return f.template operator()<Act::sigmoid>();
   }
 }
 

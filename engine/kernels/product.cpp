@@ -10,7 +10,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // after foreach_target
 #include "engine/kernels/epilogue-inl.h"
-#include "engine/profiler/worker_spans.h"
+#include "engine/parallel_tasks.h"
 #include "hwy/highway.h"
 
 // Highway 1.0 has neither VDPBF16PS nor VPDPBUSD. Only the functions for bf16 and 8 bits contain them;
@@ -45,12 +45,14 @@ constexpr std::int64_t kGroupBytes = kBlock * 4;
 
 // How a vector of sums takes in a group of inputs and its weights, and the sum of another chunk.
 struct Single {
+  static constexpr bool kInteger = false;
   static HWY_INLINE V take(V sum, V x, V w) { return hn::MulAdd(x, w, sum); }
   static HWY_INLINE V add(V a, V b) { return hn::Add(a, b); }
 };
 
 #if HWY_TARGET == HWY_AVX3
 struct Pair {
+  static constexpr bool kInteger = false;
   static HWY_INLINE V take(V sum, V x, V w) {
     return V{_mm512_dpbf16_ps(sum.raw, reinterpret_cast<__m512bh>(x.raw), reinterpret_cast<__m512bh>(w.raw))};
   }
@@ -58,6 +60,7 @@ struct Pair {
 };
 
 struct Quad {
+  static constexpr bool kInteger = true;
   static HWY_INLINE V take(V sum, V x, V w) {
     return V{_mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum.raw), _mm512_castps_si512(x.raw),
                                                      _mm512_castps_si512(w.raw)))};
@@ -76,11 +79,23 @@ HWY_INLINE V broadcast_group(const std::byte* x) {
   return hn::BitCast(D(), hn::Set(di, group));
 }
 
-// One chunk of one block for `Rows` rows, which lie x_stride bytes apart. The sums, [Rows, kBlock], are added
-// to what is in `sums`, unless this is the first chunk.
-template <class Kind, int Rows>
-void tile(const std::byte* w, const std::byte* x, std::int64_t x_stride, std::int64_t groups, bool first,
-          float* sums) {
+// Where the sums of a tile go, [Rows, kBlock], rows `stride` floats apart.
+struct TileEnd {
+  float* to = nullptr;
+  std::int64_t stride = kBlock;
+  bool adds = false;  // to the sums of the chunks before, which are there
+  bool last = false;  // chunk: the sums are scaled as the epilogue says
+  const Epilogue* how = nullptr;
+  const float* row_scales = nullptr;  // of the tile's rows, of integer sums
+  std::int64_t first = 0;             // outputs [first, first + count) are those of the block
+  std::int64_t count = 0;
+};
+
+// One chunk of one block for `Rows` rows, which lie x_stride bytes apart. The first tile of a block has its
+// weights fetched ahead; those after it find them in the L2 cache.
+template <class Kind, int Rows, bool kFetches>
+void tile(const std::byte* w, const std::byte* x, std::int64_t x_stride, std::int64_t groups,
+          const TileEnd& end) {
   // Ahead of the loads by more than a page, where the processor's own prefetcher stops.
   constexpr std::int64_t kAhead = 4096;
   const D d;
@@ -93,10 +108,10 @@ void tile(const std::byte* w, const std::byte* x, std::int64_t x_stride, std::in
   for (std::int64_t g = 0; g < groups; ++g, w += kGroupBytes, x += 4) {
     V weights[kVectors];
     HWY_UNROLL(4)
-    for (int v = 0; v < kVectors; ++v) {
-      __builtin_prefetch(w + kAhead + v * kLanes * 4);
+    for (int line = 0; kFetches && line < kGroupBytes; line += 64) __builtin_prefetch(w + kAhead + line);
+    HWY_UNROLL(4)
+    for (int v = 0; v < kVectors; ++v)
       weights[v] = hn::LoadU(d, reinterpret_cast<const float*>(w) + v * kLanes);
-    }
     HWY_UNROLL(8)
     for (int r = 0; r < Rows; ++r) {
       const V input = broadcast_group(x + r * x_stride);
@@ -104,13 +119,26 @@ void tile(const std::byte* w, const std::byte* x, std::int64_t x_stride, std::in
       for (int v = 0; v < kVectors; ++v) sum[r][v] = Kind::take(sum[r][v], input, weights[v]);
     }
   }
-  HWY_UNROLL(8)
-  for (int r = 0; r < Rows; ++r) {
-    HWY_UNROLL(4)
-    for (int v = 0; v < kVectors; ++v) {
-      float* to = sums + (r * kVectors + v) * kLanes;
-      hn::StoreU(first ? sum[r][v] : Kind::add(hn::LoadU(d, to), sum[r][v]), d, to);
+  float* const to = end.to;
+  const std::int64_t stride = end.stride;
+  if (end.adds) {
+    HWY_UNROLL(8)
+    for (int r = 0; r < Rows; ++r) {
+      HWY_UNROLL(4)
+      for (int v = 0; v < kVectors; ++v)
+        sum[r][v] = Kind::add(hn::LoadU(d, to + r * stride + v * kLanes), sum[r][v]);
     }
+  }
+  const bool last = end.last;
+  HWY_UNROLL(4)
+  for (int v = 0; v < kVectors; ++v) {
+    if (last) {
+      const Scaling<Kind::kInteger, D> scaling(d, *end.how, end.first + v * kLanes, end.count - v * kLanes);
+      HWY_UNROLL(8)
+      for (int r = 0; r < Rows; ++r) sum[r][v] = scaling.apply(d, sum[r][v], end.row_scales + r);
+    }
+    HWY_UNROLL(8)
+    for (int r = 0; r < Rows; ++r) hn::StoreU(sum[r][v], d, to + r * stride + v * kLanes);
   }
 }
 
@@ -120,17 +148,32 @@ HWY_INLINE void prefetch_to_write(const float* y, std::int64_t count) {
   for (std::int64_t i = 0; i < count; i += kLine) __builtin_prefetch(y + i, 1);
 }
 
-template <class Kind>
+template <class Kind, bool kFetches>
 void tile_of(std::int64_t rows, const std::byte* w, const std::byte* x, std::int64_t x_stride,
-             std::int64_t groups, bool first, float* sums) {
+             std::int64_t groups, const TileEnd& end) {
+  const auto run = [&](auto kernel) HWY_ATTR { kernel(w, x, x_stride, groups, end); };
   switch (rows) {
-    case 1: return tile<Kind, 1>(w, x, x_stride, groups, first, sums);
-    case 2: return tile<Kind, 2>(w, x, x_stride, groups, first, sums);
-    case 3: return tile<Kind, 3>(w, x, x_stride, groups, first, sums);
-    case 4: return tile<Kind, 4>(w, x, x_stride, groups, first, sums);
-    case 5: return tile<Kind, std::min(5, kTileRows)>(w, x, x_stride, groups, first, sums);
-    default: return tile<Kind, kTileRows>(w, x, x_stride, groups, first, sums);
+    case 1: return run(tile<Kind, 1, kFetches>);
+    case 2: return run(tile<Kind, 2, kFetches>);
+    case 3: return run(tile<Kind, 3, kFetches>);
+    case 4: return run(tile<Kind, 4, kFetches>);
+    case 5: return run(tile<Kind, std::min(5, kTileRows), kFetches>);
+    default: return run(tile<Kind, kTileRows, kFetches>);
   }
+}
+
+// Rows of scaled sums on to y; `y` is where the first of these outputs belongs, rows `width` floats apart.
+void combine_rows(const TileEnd& tile, std::int64_t rows, std::int64_t first_row, std::int64_t width,
+                  float* y) {
+  const D d;
+  with_act(tile.how->act, [&]<Act act>() HWY_ATTR {
+    for (std::int64_t i = 0; i < tile.count; i += kLanes) {
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const V value = hn::LoadU(d, tile.to + r * tile.stride + i);
+        combine<act>(d, value, *tile.how, (first_row + r) * width + tile.first + i, tile.count - i, y);
+      }
+    }
+  });
 }
 
 // The product of one block of outputs and `rows` rows from `first_row` on; `sums` has room for [rows, block].
@@ -142,19 +185,26 @@ void block_of(const PackedMatrix& weights, std::int64_t block, const void* x, st
   const std::byte* from = static_cast<const std::byte*>(x) + first_row * x_stride;
   const std::int64_t groups = x_stride / 4;
   const std::int64_t tiles = (rows + kTileRows - 1) / kTileRows;
-  const std::int64_t first = block * kBlock;
-  const std::int64_t count = std::min(kBlock, weights.out - first);
+  TileEnd tile{.how = &how, .first = block * kBlock, .count = std::min(kBlock, weights.out - block * kBlock)};
+  // Straight to their place, where nothing but the scaling follows.
+  const bool straight = groups <= kChunkGroups && tile.count == kBlock && how.act == Act::none &&
+                        how.combine == DenseSpec::none;
+  if (straight) tile.stride = weights.out;
   for (std::int64_t g = 0; g < groups; g += kChunkGroups) {
-    const bool last = g + kChunkGroups >= groups;
+    tile.adds = g != 0;
+    tile.last = g + kChunkGroups >= groups;
     for (std::int64_t t = 0; t < tiles; ++t) {
       // Tiles of equal height: 8 rows are 4 and 4.
       const std::int64_t begin = t * rows / tiles, end = (t + 1) * rows / tiles;
-      for (std::int64_t r = begin; last && r < end; ++r)
-        prefetch_to_write(y + (first_row + r) * weights.out + first, count);
-      tile_of<Kind>(end - begin, w + g * kGroupBytes, from + begin * x_stride + g * 4, x_stride,
-                    std::min(kChunkGroups, groups - g), g == 0, sums + begin * kBlock);
-      for (std::int64_t r = begin; last && r < end; ++r)
-        finish_outputs(D(), sums + r * kBlock, first_row + r, weights.out, first, count, how, y);
+      float* to = y + (first_row + begin) * weights.out + tile.first;
+      for (std::int64_t r = 0; tile.last && r < end - begin; ++r)
+        prefetch_to_write(to + r * weights.out, tile.count);
+      tile.to = straight ? to : sums + begin * kBlock;
+      if (Kind::kInteger) tile.row_scales = how.row_scales + first_row + begin;
+      (t == 0 ? tile_of<Kind, true> : tile_of<Kind, false>)(end - begin, w + g * kGroupBytes,
+                                                            from + begin * x_stride + g * 4, x_stride,
+                                                            std::min(kChunkGroups, groups - g), tile);
+      if (tile.last && !straight) combine_rows(tile, end - begin, first_row + begin, weights.out, y);
     }
   }
 }
@@ -225,20 +275,14 @@ void multiply(const PackedMatrix& weights, const void* x, std::int64_t rows, con
   const std::int64_t blocks = (weights.out + weights.block_outputs - 1) / weights.block_outputs;
   const std::int64_t panels = panels_of(rows, blocks);
   const std::int64_t read_bytes = blocks * weights.block_bytes * ((rows + 3) / 4);
-  WorkerSpans* const workers = WorkerSpans::current();
-#pragma omp parallel if (blocks * panels > 1 && read_bytes >= kParallelBytes)
-  {
-    const WorkerTimer worker(workers);
-    alignas(64) float sums[kMostPanelRows * kMostBlockOutputs];
-    // Dynamic: who has a core for himself takes more than who shares it.
-#pragma omp for schedule(dynamic) nowait
-    for (std::int64_t task = 0; task < blocks * panels; ++task) {
-      const std::int64_t panel = task / blocks;
-      const std::int64_t begin = panel * rows / panels, end = (panel + 1) * rows / panels;
-      HWY_DYNAMIC_DISPATCH(multiply_block)
-      (weights, task % blocks, x, begin, end - begin, how, sums, y);
-    }
-  }
+  // By panels first: where there are as many as threads, each has rows of its own.
+  parallel_tasks(
+      blocks * panels, blocks * panels > 1 && read_bytes >= kParallelBytes, [&](std::int64_t task) {
+        alignas(64) float sums[kMostPanelRows * kMostBlockOutputs];
+        const std::int64_t panel = task / blocks;
+        const std::int64_t begin = panel * rows / panels, end = (panel + 1) * rows / panels;
+        HWY_DYNAMIC_DISPATCH(multiply_block)(weights, task % blocks, x, begin, end - begin, how, sums, y);
+      });
 }
 
 }  // namespace attend

@@ -86,9 +86,19 @@ std::int32_t sum_row(const std::int8_t* q, std::int64_t width) {
   return sum;
 }
 
-void finish_range(const std::int32_t* sums, std::int64_t row, std::int64_t width, std::int64_t first,
-                  std::int64_t count, const Epilogue& how, float* y) {
-  finish_outputs(D(), sums, row, width, first, count, how, y);
+// Outputs [first, first + count) of one row.
+void dequantize_range(const std::int32_t* sums, std::int64_t row, std::int64_t width, std::int64_t first,
+                      std::int64_t count, const Epilogue& how, float* y) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  with_act(how.act, [&]<Act act>() HWY_ATTR {
+    for (std::int64_t i = first; i < first + count; i += kLanes) {
+      const std::int64_t rest = first + count - i;
+      const Scaling<true, D> scaling(d, how, i, rest);
+      const V sum = hn::BitCast(d, load_some(di, sums + i, rest));
+      combine<act>(d, scaling.apply(d, sum, how.row_scales + row), how, row * width + i, rest, y);
+    }
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -103,7 +113,7 @@ HWY_EXPORT(round_range);
 HWY_EXPORT(quantize_row);
 HWY_EXPORT(quantize_weight_row);
 HWY_EXPORT(sum_row);
-HWY_EXPORT(finish_range);
+HWY_EXPORT(dequantize_range);
 
 // Below this many elements a parallel region costs more than it gives.
 constexpr std::int64_t kParallelElements = 32768;
@@ -151,8 +161,8 @@ void dequantize_rows(const void* sums, std::int64_t rows, std::int64_t width, co
   parallel_for(rows * pieces, rows * width >= kParallelElements, [&](std::int64_t task) {
     const std::int64_t r = task / pieces;
     const std::int64_t first = task % pieces * kColumns;
-    HWY_DYNAMIC_DISPATCH(finish_range)
-    (integers + r * width + first, r, width, first, std::min(kColumns, width - first), how, y);
+    HWY_DYNAMIC_DISPATCH(dequantize_range)
+    (integers + r * width, r, width, first, std::min(kColumns, width - first), how, y);
   });
 }
 
