@@ -97,9 +97,11 @@ class AttentionRun {
     std::fill_n(memory.running.sum, task.queries, 0.0F);
     for (std::int64_t t = task.first_tile; t < task.end_tile; ++t) {
       for (std::int64_t first = 0; first < task.queries; first += kTileQueries) {
-        if (run_tile(task, t, first, memory, memory.tile, seconds)) {
-          merge_softmax(memory.tile, tile_queries(task, first), stride(),
-                        memory.running.from(first, stride()));
+        const RunningSoftmax running = memory.running.from(first, stride());
+        if (t == task.first_tile) {
+          run_tile(task, t, first, memory, running, seconds);
+        } else if (run_tile(task, t, first, memory, memory.tile, seconds)) {
+          merge_softmax(memory.tile, tile_queries(task, first), stride(), running);
         }
       }
     }
@@ -178,6 +180,7 @@ class AttentionRun {
     }
     tile.first_block = low / kBlockTokens;
     tile.end_block = std::max(tile.first_block, (tile.max_end + kBlockTokens - 1) / kBlockTokens);
+    tile.table_end = (span.keys + kBlockTokens - 1) / kBlockTokens;
     const std::int64_t base = tile.first_block * kBlockTokens;
     for (int i = 0; i < tile.queries; ++i) {
       const auto n = static_cast<std::size_t>(i);
@@ -339,15 +342,22 @@ void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans
   task_list.clear();
   item_list.clear();
   const std::int64_t per_thread = Workspace::floats(shape.kv);
-  bool parts = false;
+  std::int32_t most_tiles = 0;  // of tasks whose tiles are work of their own
   for_tasks(shape, spans, threads, scratch + per_thread * threads, [&](const Task& task) {
     const auto index = static_cast<std::int32_t>(task_list.size());
     task_list.push_back(task);
-    parts = parts || task.sums != nullptr;
     if (task.sums == nullptr) item_list.push_back({index, -1});
-    for (std::int32_t t = task.first_tile; t < task.end_tile && task.sums != nullptr; ++t)
-      item_list.push_back({index, t});
+    if (task.sums != nullptr) most_tiles = std::max(most_tiles, task.end_tile - task.first_tile);
   });
+  // The last tiles of all tasks come last: some are shorter than others. And with as many tasks as threads, a
+  // thread meets the tiles of one task in sequence.
+  for (std::int32_t t = 0; t < most_tiles; ++t) {
+    for (std::size_t i = 0; i < task_list.size(); ++i) {
+      const Task& task = task_list[i];
+      if (task.sums != nullptr && task.first_tile + t < task.end_tile)
+        item_list.push_back({static_cast<std::int32_t>(i), task.first_tile + t});
+    }
+  }
   const Task* tasks = task_list.data();
   const Item* items = item_list.data();
   const auto count = static_cast<std::int64_t>(item_list.size());
@@ -373,7 +383,7 @@ void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans
         run.run_part(task, items[i].tile, memory, own);
       }
     }
-    if (parts) {
+    if (most_tiles > 0) {
 #pragma omp for schedule(static)
       for (std::int64_t i = 0; i < task_count; ++i) {
         if (tasks[i].sums != nullptr) run.merge_parts(tasks[i], memory);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/attention_tile.cpp"
@@ -26,6 +27,17 @@ constexpr int kVectors = 16 / kLanes;
 constexpr int kSums = kVectors == 1 ? 24 : 12;
 constexpr int kMostQueries = std::clamp(kSums / kVectors, 1, kTileQueries);
 
+// How many blocks before they are needed keys and values are fetched into the L2 cache. (Into the L1 cache
+// fewer misses may be under way at once: it takes a third longer.)
+constexpr std::int64_t kAhead = 4;
+// Blocks of values that all columns of some queries are summed over before those that follow, so that memory
+// is read at an even pace.
+constexpr std::int64_t kMixBlocks = 4;
+
+HWY_INLINE void fetch(const std::byte* memory) {
+  __builtin_prefetch(memory, 0, 2);
+}
+
 HWY_INLINE V load(const float* x) {
   return hn::Load(D(), x);
 }
@@ -49,32 +61,22 @@ constexpr int side_by_side(int queries) {
 // Calls body.operator()<Q>(first) for groups of queries; the last one may count some that are not there.
 template <typename Body>
 HWY_INLINE void for_queries(int queries, Body&& body) {
-  for (int first = 0; first < queries; first += kMostQueries) {
-    const int left = queries - first;
-    if (left == 1) {
-      body.template operator()<1>(first);
-      continue;
-    }
-    if constexpr (kMostQueries > 2) {
-      if (left == 2) {
-        body.template operator()<2>(first);
-        continue;
+  // The least of Sizes that has room for those that are left.
+  const auto group = [&]<int... Sizes>(int first, std::integer_sequence<int, Sizes...>) HWY_ATTR {
+    const int left = std::min(queries - first, kMostQueries);
+    bool done = false;
+    const auto attempt = [&]<int Q>() HWY_ATTR {
+      if constexpr (Q <= kMostQueries) {
+        if (!done && left <= Q) {
+          body.template operator()<Q>(first);
+          done = true;
+        }
       }
-    }
-    if constexpr (kMostQueries > 4) {
-      if (left <= 4) {
-        body.template operator()<4>(first);
-        continue;
-      }
-    }
-    if constexpr (kMostQueries > 8) {
-      if (left <= 8) {
-        body.template operator()<8>(first);
-        continue;
-      }
-    }
-    body.template operator()<kMostQueries>(first);
-  }
+    };
+    (attempt.template operator()<Sizes>(), ...);
+  };
+  for (int first = 0; first < queries; first += kMostQueries)
+    group(first, std::integer_sequence<int, 1, 2, 3, 4, 6, 7, 8, 12>());
 }
 
 // Calls body.operator()<N>(first) for `count` things, N at once and the rest one by one.
@@ -86,13 +88,31 @@ HWY_INLINE void in_groups(std::int64_t first, std::int64_t end, Body&& body) {
   }
 }
 
+// The keys of `block`; after the last ones of the tile come its values.
+HWY_INLINE const std::byte* keys_ahead(const AttentionTile& tile, std::int64_t block) {
+  const KvSlice& kv = tile.shape->kv;
+  if (block < tile.end_block) return tile.blocks[block] + kv.key_offset(tile.kv_head);
+  block = std::min(tile.first_block + (block - tile.end_block), tile.end_block - 1);
+  return tile.blocks[block] + kv.value_offset(tile.kv_head);
+}
+
+// The values of `block`; after the last ones of the tile come the next tile's keys.
+HWY_INLINE const std::byte* values_ahead(const AttentionTile& tile, std::int64_t block) {
+  const KvSlice& kv = tile.shape->kv;
+  if (block < tile.end_block) return tile.blocks[block] + kv.value_offset(tile.kv_head);
+  return tile.blocks[std::min(block, tile.table_end - 1)] + kv.key_offset(tile.kv_head);
+}
+
 template <class T, int Q, int B>
 HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t block) {
   const D tag;
+  constexpr std::int64_t kRow = 16 * sizeof(T);
   const KvSlice& kv = tile.shape->kv;
   const T* keys[B];
   for (int b = 0; b < B; ++b)
     keys[b] = reinterpret_cast<const T*>(tile.blocks[block + b] + kv.key_offset(tile.kv_head));
+  const std::byte* ahead[B];
+  for (int b = 0; b < B; ++b) ahead[b] = keys_ahead(tile, block + kAhead + b);
   const float* HWY_RESTRICT q = tile.q + first;
   V sum[Q][B][kVectors];
   for (int i = 0; i < Q; ++i) {
@@ -104,6 +124,9 @@ HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t 
     V key[B][kVectors];
     for (int b = 0; b < B; ++b) {
       for (int v = 0; v < kVectors; ++v) key[b][v] = load(keys[b] + j * 16 + v * kLanes);
+    }
+    for (int b = 0; b < B; ++b) {
+      if (kRow >= 64 || j % (64 / kRow) == 0) fetch(ahead[b] + j * kRow);
     }
     for (int i = 0; i < Q; ++i) {
       const V query = hn::Set(tag, q[j * kTileQueries + i]);
@@ -129,27 +152,36 @@ HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t 
   }
 }
 
+// Goes on with the sums of some columns, over the values of [block, end_block).
 template <class T, int Q, int C>
-HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t column) {
+HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t column, std::int64_t block,
+                            std::int64_t end_block) {
   const D tag;
+  constexpr std::int64_t kBytes = sizeof(T);
   const KvSlice& kv = tile.shape->kv;
   const std::int64_t stride = kv.value_stride();
+  const std::int64_t offset = kv.value_offset(tile.kv_head) + column * 16 * kBytes;
+  float* out = tile.result.mixed + first * stride + column * 16;
   V sum[Q][C][kVectors];
   for (int i = 0; i < Q; ++i) {
     for (int c = 0; c < C; ++c) {
-      for (int v = 0; v < kVectors; ++v) sum[i][c][v] = hn::Zero(tag);
+      for (int v = 0; v < kVectors; ++v)
+        sum[i][c][v] = block == tile.first_block ? hn::Zero(tag)
+                                                 : hn::LoadU(tag, out + i * stride + c * 16 + v * kLanes);
     }
   }
-  const float* HWY_RESTRICT weights = tile.scores + first * kScoreStride;
-  for (std::int64_t block = tile.first_block; block < tile.end_block; ++block) {
-    const T* values =
-        reinterpret_cast<const T*>(tile.blocks[block] + kv.value_offset(tile.kv_head)) + column * 16;
+  const float* HWY_RESTRICT weights =
+      tile.scores + first * kScoreStride + (block - tile.first_block) * kBlockTokens;
+  for (; block < end_block; ++block) {
+    const T* values = reinterpret_cast<const T*>(tile.blocks[block] + offset);
+    const std::byte* ahead = values_ahead(tile, block + kAhead) + column * 16 * kBytes;
     const std::int64_t tokens = std::min<std::int64_t>(kBlockTokens, tile.max_end - block * kBlockTokens);
     for (std::int64_t t = 0; t < tokens; ++t, values += stride, ++weights) {
       V value[C][kVectors];
       for (int c = 0; c < C; ++c) {
         for (int v = 0; v < kVectors; ++v) value[c][v] = load(values + c * 16 + v * kLanes);
       }
+      for (std::int64_t at = 0; at < C * 16 * kBytes; at += 64) fetch(ahead + t * stride * kBytes + at);
       for (int i = 0; i < Q; ++i) {
         const V weight = hn::Set(tag, weights[i * kScoreStride]);
         for (int c = 0; c < C; ++c) {
@@ -159,9 +191,9 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
     }
   }
   for (int i = 0; i < Q; ++i) {
-    float* out = tile.result.mixed + (first + i) * stride + column * 16;
     for (int c = 0; c < C; ++c) {
-      for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[i][c][v], tag, out + c * 16 + v * kLanes);
+      for (int v = 0; v < kVectors; ++v)
+        hn::StoreU(sum[i][c][v], tag, out + i * stride + c * 16 + v * kLanes);
     }
   }
 }
@@ -219,10 +251,14 @@ void score_all(const AttentionTile& tile) {
 
 template <class T>
 void mix_all(const AttentionTile& tile) {
+  const std::int64_t columns = tile.shape->kv.value_stride() / 16;
   for_queries(tile.queries, [&]<int Q>(int first) HWY_ATTR {
-    in_groups<side_by_side(Q)>(0, tile.shape->kv.value_stride() / 16,
-                               [&]<int C>(std::int64_t column)
-                                   HWY_ATTR { mix_columns<T, Q, C>(tile, first, column); });
+    for (std::int64_t block = tile.first_block; block < tile.end_block; block += kMixBlocks) {
+      const std::int64_t end = std::min(block + kMixBlocks, tile.end_block);
+      in_groups<side_by_side(Q)>(0, columns, [&]<int C>(std::int64_t column) HWY_ATTR {
+        mix_columns<T, Q, C>(tile, first, column, block, end);
+      });
+    }
   });
 }
 

@@ -46,7 +46,8 @@ struct AttentionTile {
   const float* q = nullptr;      // [head_dim][kTileQueries]; zeros where there is no query
   std::int64_t first_block = 0;  // blocks of the tile that any query sees
   std::int64_t end_block = 0;
-  std::int64_t max_end = 0;  // keys at and after it are not read
+  std::int64_t table_end = 0;  // blocks before it may be fetched
+  std::int64_t max_end = 0;    // keys at and after it are not read
   // Keys [begin, end) that each query sees, counted from first_block's first; none where they are equal.
   std::array<std::int64_t, kTileQueries> begin{};
   std::array<std::int64_t, kTileQueries> end{};
