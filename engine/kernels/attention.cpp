@@ -68,17 +68,20 @@ RunningSoftmax softmax_at(float* memory, std::int64_t queries) {
 
 // One thread's memory.
 struct Workspace {
-  float* q = nullptr;  // [kTaskQueries / kTileQueries][head_dim][kTileQueries]
+  float* q = nullptr;  // [kTaskQueries / kTileQueries][query_words][kTileQueries]
   float* scores = nullptr;
   RunningSoftmax tile, running;
 
+  // Of queries, a whole vector is written where words are left over.
+  static std::int64_t query_floats(const KvSlice& kv) { return kTaskQueries * ((kv.head_dim + 3) / 4 * 4); }
+
   static std::int64_t floats(const KvSlice& kv) {
-    return padded(kTaskQueries * kv.head_dim) + kTileQueries * kScoreStride +
+    return padded(query_floats(kv)) + kTileQueries * kScoreStride +
            softmax_floats(kTileQueries, kv.value_stride()) + softmax_floats(kTaskQueries, kv.value_stride());
   }
 
   Workspace(const KvSlice& kv, float* memory) : q(memory) {
-    scores = q + padded(kTaskQueries * kv.head_dim);
+    scores = q + padded(query_floats(kv));
     float* rest = scores + kTileQueries * kScoreStride;
     tile = softmax_at(rest, kTileQueries);
     running = softmax_at(rest + softmax_floats(kTileQueries, kv.value_stride()), kTaskQueries);
@@ -93,7 +96,7 @@ class AttentionRun {
 
   // All tiles of a task, one after another.
   void run(const Task& task, const Workspace& memory, AttentionSeconds& seconds) const {
-    pack_queries(task, memory);
+    pack(task, memory);
     std::fill_n(memory.running.sum, task.queries, 0.0F);
     for (std::int64_t t = task.first_tile; t < task.end_tile; ++t) {
       for (std::int64_t first = 0; first < task.queries; first += kTileQueries) {
@@ -111,7 +114,7 @@ class AttentionRun {
   // One tile of a task whose tiles are work of their own.
   void run_part(const Task& task, std::int64_t tile, const Workspace& memory,
                 AttentionSeconds& seconds) const {
-    pack_queries(task, memory);
+    pack(task, memory);
     const RunningSoftmax sums = sums_of(task, tile);
     std::fill_n(sums.sum, task.queries, 0.0F);
     for (std::int64_t first = 0; first < task.queries; first += kTileQueries)
@@ -145,16 +148,15 @@ class AttentionRun {
                       task.queries);
   }
 
-  void pack_queries(const Task& task, const Workspace& memory) const {
+  void pack(const Task& task, const Workspace& memory) const {
     const std::int64_t d = shape_.kv.head_dim;
-    for (std::int64_t i = 0; i < padded_queries(task.queries); ++i) {
-      float* to = memory.q + i / kTileQueries * d * kTileQueries + i % kTileQueries;
-      if (i >= task.queries) {
-        for (std::int64_t j = 0; j < d; ++j) to[j * kTileQueries] = 0.0F;
-        continue;
+    for (std::int64_t first = 0; first < task.queries; first += kTileQueries) {
+      const float* rows[kTileQueries] = {};
+      for (int i = 0; i < tile_queries(task, first); ++i) {
+        rows[i] = q_ + (span_of(task).first_row + row_of(task, first + i)) * q_stride_ +
+                  head_of(task, first + i) * d;
       }
-      const float* from = q_ + (span_of(task).first_row + row_of(task, i)) * q_stride_ + head_of(task, i) * d;
-      for (std::int64_t j = 0; j < d; ++j) to[j * kTileQueries] = from[j];
+      pack_queries(shape_, rows, memory.q + first * query_words(shape_));
     }
   }
 
@@ -199,7 +201,7 @@ class AttentionRun {
                 const RunningSoftmax& result, AttentionSeconds& seconds) const {
     AttentionTile tile = make_tile(task, t, first);
     if (tile.first_block == tile.end_block) return false;
-    tile.q = memory.q + first * shape_.kv.head_dim;
+    tile.q = memory.q + first * query_words(shape_);
     tile.scores = memory.scores;
     tile.result = result;
     const auto clock = [&] { return timed_ ? Profiler::now() : 0.0; };

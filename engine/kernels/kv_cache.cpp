@@ -1,6 +1,7 @@
 #include "engine/kernels/kv_cache.h"
 
 #include <algorithm>
+#include <cstring>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/kv_cache.cpp"
@@ -48,15 +49,43 @@ void convert(const float* x, float factor, std::int8_t* y) {
 
 // One token of one head: its key becomes a column of `keys`, its value a row of `values`.
 template <class T>
-void write_row(const float* key, const float* value, std::int64_t width, RowScale key_scale,
+void write_row(const KvSlice& kv, const float* key, const float* value, std::int64_t slot, RowScale key_scale,
                RowScale value_scale, T* keys, T* values) {
   HWY_ALIGN float buffer[16];
   HWY_ALIGN T part[16];
-  for (std::int64_t j = 0; j < width; j += 16) {
-    const std::int64_t count = std::min<std::int64_t>(16, width - j);
+  keys += slot;
+  values += slot * kv.value_stride();
+  for (std::int64_t j = 0; j < kv.head_dim; j += 16) {
+    const std::int64_t count = std::min<std::int64_t>(16, kv.head_dim - j);
     convert(whole(key + j, count, buffer), key_scale.factor, part);
     for (std::int64_t i = 0; i < count; ++i) keys[(j + i) * kBlockTokens] = part[i];
     convert(whole(value + j, count, buffer), value_scale.factor, values + j);
+  }
+}
+
+// Words of two elements of the key, and of two tokens' values.
+void write_row(const KvSlice& kv, const float* key, const float* value, std::int64_t slot, RowScale, RowScale,
+               std::uint16_t* keys, std::uint16_t* values) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const hn::Rebind<std::uint16_t, D> du16;
+  HWY_ALIGN float buffer[16];
+  HWY_ALIGN std::uint16_t part[16];
+  auto* key_words = reinterpret_cast<std::uint32_t*>(keys) + slot;
+  auto* value_words = reinterpret_cast<std::uint32_t*>(values) + slot / 2 * kv.value_stride();
+  for (std::int64_t j = 0; j < kv.head_dim; j += 16) {
+    const std::int64_t count = std::min<std::int64_t>(16, kv.head_dim - j);
+    convert(whole(key + j, count, buffer), 1.0F, part);
+    for (std::int64_t i = 0; i < count; i += 2)
+      std::memcpy(key_words + (j + i) / 2 * kBlockTokens, part + i, sizeof(std::uint32_t));
+    convert(whole(value + j, count, buffer), 1.0F, part);
+    for (std::int64_t i = 0; i < 16; i += kLanes) {
+      std::uint32_t* to = value_words + j + i;
+      auto words = hn::PromoteTo(du, hn::Load(du16, part + i));
+      if (slot % 2 != 0)
+        words = hn::Or(hn::ShiftLeft<16>(words), hn::And(hn::LoadU(du, to), hn::Set(du, 0xFFFFU)));
+      hn::StoreU(words, du, to);
+    }
   }
 }
 
@@ -71,9 +100,8 @@ void write_slot(const KvSlice& kv, const float* key, const float* value, std::in
     reinterpret_cast<float*>(block + kv.key_scales_offset(head))[slot] = key_scale.scale;
     reinterpret_cast<float*>(block + kv.value_scales_offset(head))[slot] = value_scale.scale;
   }
-  write_row(key, value, kv.head_dim, key_scale, value_scale,
-            reinterpret_cast<T*>(block + kv.key_offset(head)) + slot,
-            reinterpret_cast<T*>(block + kv.value_offset(head)) + slot * kv.value_stride());
+  write_row(kv, key, value, slot, key_scale, value_scale, reinterpret_cast<T*>(block + kv.key_offset(head)),
+            reinterpret_cast<T*>(block + kv.value_offset(head)));
 }
 
 template <class T>
