@@ -10,6 +10,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // after foreach_target
 #include "engine/kernels/bf16_pairs-inl.h"
+#include "engine/kernels/transpose_4x4-inl.h"
 #include "hwy/highway.h"
 
 // Legend: B blocks of 16 keys, C columns of 16 elements of a head, d head width, K kind of operands, Q
@@ -360,28 +361,6 @@ void mix(const AttentionTile& tile) {
   });
 }
 
-// Four words of four rows become four rows of four.
-HWY_INLINE void transpose_4x4(const std::uint32_t* rows, std::int64_t stride, std::uint32_t* to) {
-#if HWY_TARGET == HWY_SCALAR
-  for (int w = 0; w < 4; ++w) {
-    for (int r = 0; r < 4; ++r) to[w * kTileQueries + r] = rows[r * stride + w];
-  }
-#else
-  const hn::FixedTag<std::uint32_t, 4> d;
-  const hn::FixedTag<std::uint64_t, 2> d64;
-  const auto interleave = [&](auto a, auto b) HWY_ATTR {
-    return std::pair(hn::BitCast(d64, hn::InterleaveLower(d, a, b)),
-                     hn::BitCast(d64, hn::InterleaveUpper(d, a, b)));
-  };
-  const auto [low01, high01] = interleave(hn::LoadU(d, rows), hn::LoadU(d, rows + stride));
-  const auto [low23, high23] = interleave(hn::LoadU(d, rows + 2 * stride), hn::LoadU(d, rows + 3 * stride));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), d, to);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), d, to + kTileQueries);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), d, to + 2 * kTileQueries);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), d, to + 3 * kTileQueries);
-#endif
-}
-
 void pack(const AttentionShape& shape, const float* const* rows, float* to) {
   constexpr std::int64_t kChunk = 16;  // words of a row
   const D tag;
@@ -409,7 +388,8 @@ void pack(const AttentionShape& shape, const float* const* rows, float* to) {
     auto* chunk = reinterpret_cast<std::uint32_t*>(to) + j / per_word * kTileQueries;
     for (std::int64_t w = 0; w < used; w += 4) {
       for (int i = 0; i < kTileQueries; i += 4)
-        transpose_4x4(&words[i][w], kChunk, chunk + w * kTileQueries + i);
+        transpose_4x4(&words[i][w], kChunk,
+                      [&](int k) HWY_ATTR { return chunk + (w + k) * kTileQueries + i; });
     }
   }
 }
