@@ -68,17 +68,20 @@ RunningSoftmax softmax_at(float* memory, std::int64_t queries) {
 
 // One thread's memory.
 struct Workspace {
-  float* q = nullptr;  // [kTaskQueries / kTileQueries][head_dim][kTileQueries]
+  float* q = nullptr;  // [kTaskQueries / kTileQueries][query_words][kTileQueries]
   float* scores = nullptr;
   RunningSoftmax tile, running;
 
+  // Of queries, a whole vector is written where words are left over.
+  static std::int64_t query_floats(const KvSlice& kv) { return kTaskQueries * ((kv.head_dim + 3) / 4 * 4); }
+
   static std::int64_t floats(const KvSlice& kv) {
-    return padded(kTaskQueries * kv.head_dim) + kTileQueries * kScoreStride +
+    return padded(query_floats(kv)) + kTileQueries * kScoreStride +
            softmax_floats(kTileQueries, kv.value_stride()) + softmax_floats(kTaskQueries, kv.value_stride());
   }
 
   Workspace(const KvSlice& kv, float* memory) : q(memory) {
-    scores = q + padded(kTaskQueries * kv.head_dim);
+    scores = q + padded(query_floats(kv));
     float* rest = scores + kTileQueries * kScoreStride;
     tile = softmax_at(rest, kTileQueries);
     running = softmax_at(rest + softmax_floats(kTileQueries, kv.value_stride()), kTaskQueries);
@@ -93,13 +96,15 @@ class AttentionRun {
 
   // All tiles of a task, one after another.
   void run(const Task& task, const Workspace& memory, AttentionSeconds& seconds) const {
-    pack_queries(task, memory);
+    pack(task, memory);
     std::fill_n(memory.running.sum, task.queries, 0.0F);
     for (std::int64_t t = task.first_tile; t < task.end_tile; ++t) {
       for (std::int64_t first = 0; first < task.queries; first += kTileQueries) {
-        if (run_tile(task, t, first, memory, memory.tile, seconds)) {
-          merge_softmax(memory.tile, tile_queries(task, first), stride(),
-                        memory.running.from(first, stride()));
+        const RunningSoftmax running = memory.running.from(first, stride());
+        if (t == task.first_tile) {
+          run_tile(task, t, first, memory, running, seconds);
+        } else if (run_tile(task, t, first, memory, memory.tile, seconds)) {
+          merge_softmax(memory.tile, tile_queries(task, first), stride(), running);
         }
       }
     }
@@ -109,7 +114,7 @@ class AttentionRun {
   // One tile of a task whose tiles are work of their own.
   void run_part(const Task& task, std::int64_t tile, const Workspace& memory,
                 AttentionSeconds& seconds) const {
-    pack_queries(task, memory);
+    pack(task, memory);
     const RunningSoftmax sums = sums_of(task, tile);
     std::fill_n(sums.sum, task.queries, 0.0F);
     for (std::int64_t first = 0; first < task.queries; first += kTileQueries)
@@ -143,16 +148,15 @@ class AttentionRun {
                       task.queries);
   }
 
-  void pack_queries(const Task& task, const Workspace& memory) const {
+  void pack(const Task& task, const Workspace& memory) const {
     const std::int64_t d = shape_.kv.head_dim;
-    for (std::int64_t i = 0; i < padded_queries(task.queries); ++i) {
-      float* to = memory.q + i / kTileQueries * d * kTileQueries + i % kTileQueries;
-      if (i >= task.queries) {
-        for (std::int64_t j = 0; j < d; ++j) to[j * kTileQueries] = 0.0F;
-        continue;
+    for (std::int64_t first = 0; first < task.queries; first += kTileQueries) {
+      const float* rows[kTileQueries] = {};
+      for (int i = 0; i < tile_queries(task, first); ++i) {
+        rows[i] = q_ + (span_of(task).first_row + row_of(task, first + i)) * q_stride_ +
+                  head_of(task, first + i) * d;
       }
-      const float* from = q_ + (span_of(task).first_row + row_of(task, i)) * q_stride_ + head_of(task, i) * d;
-      for (std::int64_t j = 0; j < d; ++j) to[j * kTileQueries] = from[j];
+      pack_queries(shape_, rows, memory.q + first * query_words(shape_));
     }
   }
 
@@ -178,6 +182,7 @@ class AttentionRun {
     }
     tile.first_block = low / kBlockTokens;
     tile.end_block = std::max(tile.first_block, (tile.max_end + kBlockTokens - 1) / kBlockTokens);
+    tile.table_end = (span.keys + kBlockTokens - 1) / kBlockTokens;
     const std::int64_t base = tile.first_block * kBlockTokens;
     for (int i = 0; i < tile.queries; ++i) {
       const auto n = static_cast<std::size_t>(i);
@@ -196,7 +201,7 @@ class AttentionRun {
                 const RunningSoftmax& result, AttentionSeconds& seconds) const {
     AttentionTile tile = make_tile(task, t, first);
     if (tile.first_block == tile.end_block) return false;
-    tile.q = memory.q + first * shape_.kv.head_dim;
+    tile.q = memory.q + first * query_words(shape_);
     tile.scores = memory.scores;
     tile.result = result;
     const auto clock = [&] { return timed_ ? Profiler::now() : 0.0; };
@@ -339,15 +344,22 @@ void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans
   task_list.clear();
   item_list.clear();
   const std::int64_t per_thread = Workspace::floats(shape.kv);
-  bool parts = false;
+  std::int32_t most_tiles = 0;  // of tasks whose tiles are work of their own
   for_tasks(shape, spans, threads, scratch + per_thread * threads, [&](const Task& task) {
     const auto index = static_cast<std::int32_t>(task_list.size());
     task_list.push_back(task);
-    parts = parts || task.sums != nullptr;
     if (task.sums == nullptr) item_list.push_back({index, -1});
-    for (std::int32_t t = task.first_tile; t < task.end_tile && task.sums != nullptr; ++t)
-      item_list.push_back({index, t});
+    if (task.sums != nullptr) most_tiles = std::max(most_tiles, task.end_tile - task.first_tile);
   });
+  // The last tiles of all tasks come last: some are shorter than others. And with as many tasks as threads, a
+  // thread meets the tiles of one task in sequence.
+  for (std::int32_t t = 0; t < most_tiles; ++t) {
+    for (std::size_t i = 0; i < task_list.size(); ++i) {
+      const Task& task = task_list[i];
+      if (task.sums != nullptr && task.first_tile + t < task.end_tile)
+        item_list.push_back({static_cast<std::int32_t>(i), task.first_tile + t});
+    }
+  }
   const Task* tasks = task_list.data();
   const Item* items = item_list.data();
   const auto count = static_cast<std::int64_t>(item_list.size());
@@ -373,7 +385,7 @@ void attention(const AttentionShape& shape, std::span<const AttentionSpan> spans
         run.run_part(task, items[i].tile, memory, own);
       }
     }
-    if (parts) {
+    if (most_tiles > 0) {
 #pragma omp for schedule(static)
       for (std::int64_t i = 0; i < task_count; ++i) {
         if (tasks[i].sums != nullptr) run.merge_parts(tasks[i], memory);

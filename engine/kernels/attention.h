@@ -32,7 +32,13 @@ struct AttentionShape {
   bool causal = false;
   std::int64_t window = 0;
   const RelativeTerms* relative = nullptr;
+  // f32, or bf16: queries and weights are rounded to it, and two products are added to a sum of f32 at once.
+  // Of caches in bf16 or 8 bits only, where has_bf16_products().
+  DType products = DType::f32;
 };
+
+// Whether the processor adds two products of bf16 to a sum of f32 (VDPBF16PS).
+bool has_bf16_products();
 
 // Seconds of the three steps, summed over threads.
 struct AttentionSeconds {

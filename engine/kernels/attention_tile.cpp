@@ -6,241 +6,21 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/attention_tile.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
-#include "hwy/highway.h"
-//
+// after foreach_target
+#include "engine/kernels/bf16_pairs-inl.h"
 #include "engine/kernels/vector_math-inl.h"
+#include "hwy/highway.h"
 
-// Legend: B blocks of 16 keys, C columns of 16 elements of a head, d head width, Q queries, T type of the
-// cache's elements.
-
-HWY_BEFORE_NAMESPACE();
+ATTEND_BEFORE_NAMESPACE();
 namespace attend {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
-// Vectors that hold the 16 keys of a block; sums that fit into the registers beside their operands.
+// Vectors that hold the 16 keys of a block.
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
 constexpr int kVectors = 16 / kLanes;
-constexpr int kSums = kVectors == 1 ? 24 : 12;
-constexpr int kMostQueries = std::clamp(kSums / kVectors, 1, kTileQueries);
-
-HWY_INLINE V load(const float* x) {
-  return hn::Load(D(), x);
-}
-HWY_INLINE V load(const std::uint16_t* x) {
-  const hn::RebindToUnsigned<D> du;
-  const hn::Rebind<std::uint16_t, D> du16;
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(du, hn::Load(du16, x))));
-}
-HWY_INLINE V load(const std::int8_t* x) {
-  const hn::RebindToSigned<D> di;
-  const hn::Rebind<std::int8_t, D> di8;
-  return hn::ConvertTo(D(), hn::PromoteTo(di, hn::Load(di8, x)));
-}
-
-// How many blocks (or columns) run side by side, so that sums do not wait for one another.
-constexpr int side_by_side(int queries) {
-  const int n = kSums / (queries * kVectors);
-  return n >= 4 ? 4 : n >= 2 ? 2 : 1;
-}
-
-// Calls body.operator()<Q>(first) for groups of queries; the last one may count some that are not there.
-template <typename Body>
-HWY_INLINE void for_queries(int queries, Body&& body) {
-  for (int first = 0; first < queries; first += kMostQueries) {
-    const int left = queries - first;
-    if (left == 1) {
-      body.template operator()<1>(first);
-      continue;
-    }
-    if constexpr (kMostQueries > 2) {
-      if (left == 2) {
-        body.template operator()<2>(first);
-        continue;
-      }
-    }
-    if constexpr (kMostQueries > 4) {
-      if (left <= 4) {
-        body.template operator()<4>(first);
-        continue;
-      }
-    }
-    if constexpr (kMostQueries > 8) {
-      if (left <= 8) {
-        body.template operator()<8>(first);
-        continue;
-      }
-    }
-    body.template operator()<kMostQueries>(first);
-  }
-}
-
-// Calls body.operator()<N>(first) for `count` things, N at once and the rest one by one.
-template <int N, typename Body>
-HWY_INLINE void in_groups(std::int64_t first, std::int64_t end, Body&& body) {
-  for (; first + N <= end; first += N) body.template operator()<N>(first);
-  if constexpr (N > 1) {
-    for (; first < end; ++first) body.template operator()<1>(first);
-  }
-}
-
-template <class T, int Q, int B>
-HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t block) {
-  const D tag;
-  const KvSlice& kv = tile.shape->kv;
-  const T* keys[B];
-  for (int b = 0; b < B; ++b)
-    keys[b] = reinterpret_cast<const T*>(tile.blocks[block + b] + kv.key_offset(tile.kv_head));
-  const float* HWY_RESTRICT q = tile.q + first;
-  V sum[Q][B][kVectors];
-  for (int i = 0; i < Q; ++i) {
-    for (int b = 0; b < B; ++b) {
-      for (int v = 0; v < kVectors; ++v) sum[i][b][v] = hn::Zero(tag);
-    }
-  }
-  for (std::int64_t j = 0; j < kv.head_dim; ++j) {
-    V key[B][kVectors];
-    for (int b = 0; b < B; ++b) {
-      for (int v = 0; v < kVectors; ++v) key[b][v] = load(keys[b] + j * 16 + v * kLanes);
-    }
-    for (int i = 0; i < Q; ++i) {
-      const V query = hn::Set(tag, q[j * kTileQueries + i]);
-      for (int b = 0; b < B; ++b) {
-        for (int v = 0; v < kVectors; ++v) sum[i][b][v] = hn::MulAdd(query, key[b][v], sum[i][b][v]);
-      }
-    }
-  }
-  for (int b = 0; b < B; ++b) {
-    float* scores = tile.scores + first * kScoreStride + (block + b - tile.first_block) * kBlockTokens;
-    for (int v = 0; v < kVectors; ++v) {
-      V scale = hn::Set(tag, 1.0F);
-      if constexpr (sizeof(T) == 1) {
-        scale = hn::LoadU(
-            tag, reinterpret_cast<const float*>(tile.blocks[block + b] + kv.key_scales_offset(tile.kv_head)) +
-                     v * kLanes);
-      }
-      for (int i = 0; i < Q; ++i) {
-        const V scaled = sizeof(T) == 1 ? hn::Mul(sum[i][b][v], scale) : sum[i][b][v];
-        hn::StoreU(scaled, tag, scores + i * kScoreStride + v * kLanes);
-      }
-    }
-  }
-}
-
-template <class T, int Q, int C>
-HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t column) {
-  const D tag;
-  const KvSlice& kv = tile.shape->kv;
-  const std::int64_t stride = kv.value_stride();
-  V sum[Q][C][kVectors];
-  for (int i = 0; i < Q; ++i) {
-    for (int c = 0; c < C; ++c) {
-      for (int v = 0; v < kVectors; ++v) sum[i][c][v] = hn::Zero(tag);
-    }
-  }
-  const float* HWY_RESTRICT weights = tile.scores + first * kScoreStride;
-  for (std::int64_t block = tile.first_block; block < tile.end_block; ++block) {
-    const T* values =
-        reinterpret_cast<const T*>(tile.blocks[block] + kv.value_offset(tile.kv_head)) + column * 16;
-    const std::int64_t tokens = std::min<std::int64_t>(kBlockTokens, tile.max_end - block * kBlockTokens);
-    for (std::int64_t t = 0; t < tokens; ++t, values += stride, ++weights) {
-      V value[C][kVectors];
-      for (int c = 0; c < C; ++c) {
-        for (int v = 0; v < kVectors; ++v) value[c][v] = load(values + c * 16 + v * kLanes);
-      }
-      for (int i = 0; i < Q; ++i) {
-        const V weight = hn::Set(tag, weights[i * kScoreStride]);
-        for (int c = 0; c < C; ++c) {
-          for (int v = 0; v < kVectors; ++v) sum[i][c][v] = hn::MulAdd(weight, value[c][v], sum[i][c][v]);
-        }
-      }
-    }
-  }
-  for (int i = 0; i < Q; ++i) {
-    float* out = tile.result.mixed + (first + i) * stride + column * 16;
-    for (int c = 0; c < C; ++c) {
-      for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[i][c][v], tag, out + c * 16 + v * kLanes);
-    }
-  }
-}
-
-// Adds the products with the embeddings of the distances; each score by itself, over the head's elements in
-// order.
-template <class T>
-void add_relative_scores(const AttentionTile& tile) {
-  const D tag;
-  const KvSlice& kv = tile.shape->kv;
-  const RelativeTerms& terms = *tile.shape->relative;
-  for (int i = 0; i < tile.queries; ++i) {
-    const auto n = static_cast<std::size_t>(i);
-    const std::int64_t table = tile.head[n] * kv.head_dim * terms.columns;
-    float* scores = tile.scores + i * kScoreStride;
-    for (std::int64_t block = tile.first_block; block < tile.end_block; ++block) {
-      const std::byte* memory = tile.blocks[block];
-      const T* keys = reinterpret_cast<const T*>(memory + kv.key_offset(tile.kv_head));
-      const std::int64_t at = (block - tile.first_block) * kBlockTokens;
-      const std::int64_t column = table + tile.distance[n] + at;
-      for (int v = 0; v < kVectors; ++v) {
-        const std::int64_t lane = v * kLanes;
-        V scale = hn::Set(tag, 1.0F);
-        if constexpr (sizeof(T) == 1) {
-          const auto* scales = reinterpret_cast<const float*>(memory + kv.key_scales_offset(tile.kv_head));
-          scale = hn::LoadU(tag, scales + lane);
-        }
-        V sum = hn::LoadU(tag, scores + at + lane);
-        for (std::int64_t j = 0; j < kv.head_dim; ++j) {
-          const std::int64_t place = column + j * terms.columns + lane;
-          if (terms.keys != nullptr)
-            sum = hn::MulAdd(hn::Set(tag, tile.q[j * kTileQueries + i]), hn::LoadU(tag, terms.keys + place),
-                             sum);
-          if (terms.queries != nullptr) {
-            const V key = hn::Mul(load(keys + j * 16 + lane), scale);
-            sum = hn::MulAdd(key, hn::LoadU(tag, terms.queries + place), sum);
-          }
-        }
-        hn::StoreU(sum, tag, scores + at + lane);
-      }
-    }
-  }
-}
-
-template <class T>
-void score_all(const AttentionTile& tile) {
-  for_queries(tile.queries, [&]<int Q>(int first) HWY_ATTR {
-    in_groups<side_by_side(Q)>(tile.first_block, tile.end_block, [&]<int B>(std::int64_t block) HWY_ATTR {
-      score_blocks<T, Q, B>(tile, first, block);
-    });
-  });
-  const RelativeTerms* terms = tile.shape->relative;
-  if (terms != nullptr && (terms->keys != nullptr || terms->queries != nullptr)) add_relative_scores<T>(tile);
-}
-
-template <class T>
-void mix_all(const AttentionTile& tile) {
-  for_queries(tile.queries, [&]<int Q>(int first) HWY_ATTR {
-    in_groups<side_by_side(Q)>(0, tile.shape->kv.value_stride() / 16,
-                               [&]<int C>(std::int64_t column)
-                                   HWY_ATTR { mix_columns<T, Q, C>(tile, first, column); });
-  });
-}
-
-void score(const AttentionTile& tile) {
-  switch (tile.shape->kv.dtype) {
-    case DType::bf16: return score_all<std::uint16_t>(tile);
-    case DType::i8: return score_all<std::int8_t>(tile);
-    default: return score_all<float>(tile);
-  }
-}
-
-void mix(const AttentionTile& tile) {
-  switch (tile.shape->kv.dtype) {
-    case DType::bf16: return mix_all<std::uint16_t>(tile);
-    case DType::i8: return mix_all<std::int8_t>(tile);
-    default: return mix_all<float>(tile);
-  }
-}
 
 void mask(const AttentionTile& tile) {
   const D tag;
@@ -283,13 +63,16 @@ HWY_INLINE V exp_below(V x, V top) {
   return hn::IfThenElse(hn::IsNaN(distance), distance, exp_nonpositive_f32(tag, distance));
 }
 
-void exponentiate(const AttentionTile& tile) {
+// `Pairs`: weights are left as bf16.
+template <bool Pairs>
+void exponentiate_as(const AttentionTile& tile) {
   const D tag;
   const KvSlice& kv = tile.shape->kv;
   const std::int64_t columns = tile.columns();
   for (int i = 0; i < tile.queries; ++i) {
     const auto n = static_cast<std::size_t>(i);
     float* row = tile.scores + i * kScoreStride;
+    auto* narrowed = reinterpret_cast<std::uint16_t*>(row);
     tile.result.sum[i] = 0.0F;
     if (tile.begin[n] == tile.end[n]) {
       std::fill(row, row + columns, 0.0F);
@@ -308,9 +91,18 @@ void exponentiate(const AttentionTile& tile) {
         const V e = exp_below(hn::LoadU(tag, row + c + v * kLanes), top);
         sum[v] = hn::Add(sum[v], e);
         const V weight = scales == nullptr ? e : hn::Mul(e, hn::LoadU(tag, scales + v * kLanes));
-        hn::StoreU(weight, tag, row + c + v * kLanes);
+        if constexpr (Pairs)
+          store_pairs(tag, weight, narrowed + c + v * kLanes);
+        else
+          hn::StoreU(weight, tag, row + c + v * kLanes);
       }
     }
+    // There is no weight where a scale is that of a token that is not seen, or not there yet.
+    const auto clear = [&](auto* weights) {
+      std::fill(weights, weights + tile.begin[n], 0);
+      std::fill(weights + tile.end[n], weights + columns, 0);
+    };
+    Pairs ? clear(narrowed) : clear(row);
     HWY_ALIGN float lanes[16];
     for (int v = 0; v < kVectors; ++v) hn::Store(sum[v], tag, lanes + v * kLanes);
     for (int half = 8; half > 0; half /= 2) {
@@ -318,6 +110,10 @@ void exponentiate(const AttentionTile& tile) {
     }
     tile.result.sum[i] = lanes[0];
   }
+}
+
+void exponentiate(const AttentionTile& tile) {
+  tile.shape->products == DType::bf16 ? exponentiate_as<true>(tile) : exponentiate_as<false>(tile);
 }
 
 void merge(const RunningSoftmax& tile, int queries, std::int64_t value_stride,
@@ -375,25 +171,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace attend {
 
-HWY_EXPORT(score);
 HWY_EXPORT(mask);
 HWY_EXPORT(exponentiate);
-HWY_EXPORT(mix);
 HWY_EXPORT(merge);
 HWY_EXPORT(finish);
 HWY_EXPORT(weigh);
 
-void score_tile(const AttentionTile& tile) {
-  HWY_DYNAMIC_DISPATCH(score)(tile);
-}
 void mask_tile(const AttentionTile& tile) {
   HWY_DYNAMIC_DISPATCH(mask)(tile);
 }
 void exponentiate_tile(const AttentionTile& tile) {
   HWY_DYNAMIC_DISPATCH(exponentiate)(tile);
-}
-void mix_tile(const AttentionTile& tile) {
-  HWY_DYNAMIC_DISPATCH(mix)(tile);
 }
 void merge_softmax(const RunningSoftmax& tile, int queries, std::int64_t value_stride,
                    const RunningSoftmax& running) {

@@ -43,10 +43,11 @@ struct AttentionTile {
   BlockTable blocks = nullptr;
   std::int64_t kv_head = 0;
   int queries = 0;
-  const float* q = nullptr;      // [head_dim][kTileQueries]; zeros where there is no query
+  const float* q = nullptr;      // what pack_queries() left
   std::int64_t first_block = 0;  // blocks of the tile that any query sees
   std::int64_t end_block = 0;
-  std::int64_t max_end = 0;  // keys at and after it are not read
+  std::int64_t table_end = 0;  // blocks before it may be fetched
+  std::int64_t max_end = 0;    // keys at and after it are not read
   // Keys [begin, end) that each query sees, counted from first_block's first; none where they are equal.
   std::array<std::int64_t, kTileQueries> begin{};
   std::array<std::int64_t, kTileQueries> end{};
@@ -58,11 +59,20 @@ struct AttentionTile {
   std::int64_t columns() const { return (end_block - first_block) * kBlockTokens; }
 };
 
+// Words of 32 bits that a packed query takes.
+inline std::int64_t query_words(const AttentionShape& shape) {
+  return shape.products == DType::bf16 ? (shape.kv.head_dim + 1) / 2 : (shape.kv.head_dim + 1) / 2 * 2;
+}
+// Transposes kTileQueries queries [head_dim] (null: zeros) to [query_words][kTileQueries]: f32, or two
+// elements of a query as bf16, when that is what products are computed with.
+void pack_queries(const AttentionShape& shape, const float* const* rows, float* packed);
+
 // The steps of a tile, in this order.
 // Products of queries and keys; afterwards scaled, capped and biased, with -inf where a key is not seen.
 void score_tile(const AttentionTile& tile);
 void mask_tile(const AttentionTile& tile);
-// Exponentials in place of the scores (times the values' scales, where they have some), and their sums.
+// Exponentials in place of the scores (times the values' scales, where they have some; as bf16, one after
+// another, when products are), and their sums.
 void exponentiate_tile(const AttentionTile& tile);
 void mix_tile(const AttentionTile& tile);
 

@@ -7,6 +7,10 @@
 // more arrays of f32, [heads][16] each: the scales of the keys' rows and of the values' rows, a row being
 // what one token has in one head; element = scale * q with scale = max |row| / 127.
 //
+// In bf16 two neighbours share a word of 32 bits, the first in its lower half, so that both can be multiplied
+// at once: elements 2i and 2i + 1 of a key, [(head_dim + 1) / 2][16] words, and tokens 2i and 2i + 1 of the
+// values, [8][value_stride] words. What has no neighbour (yet) has zero in its place.
+//
 // What a token leaves depends on its own keys and values only.
 #pragma once
 
@@ -26,7 +30,9 @@ struct KvSlice {
   DType dtype = DType::f32;  // f32, bf16 or i8
 
   std::int64_t value_stride() const { return (head_dim + 15) / 16 * 16; }  // in elements
-  std::int64_t key_bytes() const { return head_dim * kBlockTokens * element_bytes(); }
+  std::int64_t key_bytes() const {
+    return (dtype == DType::bf16 ? (head_dim + 1) / 2 * 2 : head_dim) * kBlockTokens * element_bytes();
+  }
   std::int64_t value_bytes() const { return value_stride() * kBlockTokens * element_bytes(); }
   std::int64_t key_offset(std::int64_t head) const { return offset + head * key_bytes(); }
   std::int64_t value_offset(std::int64_t head) const {
@@ -56,7 +62,8 @@ struct AttentionSpan {
   BlockTable blocks = nullptr;
 };
 
-// Writes keys and values of rows [first_row, first_row + rows) to tokens [past, past + rows) of `blocks`.
+// Writes keys and values of rows [first_row, first_row + rows) to tokens [past, past + rows) of `blocks`, and
+// may touch the rest of the last block. Threads that write to one sequence must not share a block.
 // `keys` and `values` point to row 0, their rows `stride` floats apart. A row that holds an infinity or NaN
 // gets the scale NaN.
 void write_kv(const KvSlice& kv, const AttentionSpan& span, const float* keys, const float* values,

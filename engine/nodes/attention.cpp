@@ -17,8 +17,8 @@
 namespace attend {
 namespace {
 
-// Rows per task when keys and values are written.
-constexpr std::int32_t kWriteRows = 32;
+// Tokens per task when keys and values are written: whole blocks.
+constexpr std::int32_t kWriteTokens = 2 * static_cast<std::int32_t>(kBlockTokens);
 
 // For each row, those read and what goes to the cache, in floats.
 std::int64_t written_floats(const KvSlice& kv) {
@@ -31,11 +31,9 @@ void write_all(const KvSlice& kv, std::span<const AttentionSpan> spans, const fl
   thread_local std::vector<AttentionSpan> parts;
   parts.clear();
   for (const AttentionSpan& span : spans) {
-    for (std::int32_t first = 0; first < span.rows; first += kWriteRows) {
-      AttentionSpan part = span;
-      part.first_row += first;
-      part.past += first;
-      part.rows = std::min(kWriteRows, span.rows - first);
+    for (AttentionSpan part = span; part.past < span.past + span.rows; part.past += part.rows) {
+      part.first_row = span.first_row + part.past - span.past;
+      part.rows = std::min(kWriteTokens - part.past % kWriteTokens, span.past + span.rows - part.past);
       parts.push_back(part);
     }
   }
@@ -44,10 +42,17 @@ void write_all(const KvSlice& kv, std::span<const AttentionSpan> spans, const fl
   parallel_for(count, count > 1, [&](std::int64_t i) { write_kv(kv, list[i], keys, values, stride); });
 }
 
+// Whether attention rounds its operands to bf16: where the layer that projects the queries does, or rounds
+// them to 8 bits, and the processor gains by it.
+bool narrow_products(const PrepareContext& context, const DenseLayer& queries) {
+  return context.library.weights(queries.spec) != DType::f32 && has_bf16_products();
+}
+
 // The steps scores, softmax and mix, and the output projection: what all attention nodes end with.
 class AttentionCore {
  public:
-  AttentionCore(PrepareContext& context, const Attention& op, std::int64_t width, const KvSlice& kv)
+  AttentionCore(PrepareContext& context, const Attention& op, std::int64_t width, const KvSlice& kv,
+                bool narrow)
       : node_(context.node_index),
         width_(width),
         shape_{.heads = op.heads,
@@ -55,7 +60,9 @@ class AttentionCore {
                .scale = op.scale,
                .softcap = op.softcap,
                .causal = op.mask == Mask::causal,
-               .window = op.window},
+               .window = op.window,
+               .relative = nullptr,
+               .products = narrow && kv.dtype != DType::f32 ? DType::bf16 : DType::f32},
         scores_step_(context.step("scores", "attend")),
         softmax_step_(context.step("softmax", "attend")),
         mix_step_(context.step("mix", "attend")),
@@ -183,13 +190,15 @@ class SelfAttentionKernel final : public NodeKernel {
       relative_ = RelativePositions(context, op, qkv_);
       relative_step_ = context.step("positions", "attend");
     }
-    KvSlice kv{0, op.kv_heads, op.head_dim};  // what encoders keep while they run is f32
+    const bool narrow = narrow_products(context, qkv_);
+    // What encoders keep while they run.
+    KvSlice kv{0, op.kv_heads, op.head_dim, narrow ? DType::bf16 : DType::f32};
     if (state_ >= 0) {
       kv = context.cache.slices[static_cast<std::size_t>(state_)];
       group_ = context.cache.groups[static_cast<std::size_t>(state_)];
     }
     write_step_ = context.step("kv_write", "attend", written_floats(kv));
-    core_ = std::make_unique<AttentionCore>(context, op, context.input(0).width, kv);
+    core_ = std::make_unique<AttentionCore>(context, op, context.input(0).width, kv, narrow);
   }
 
   void run(RunContext& context, const NodeIo& io) const override {
@@ -346,7 +355,8 @@ class CrossAttentionKernel final : public NodeKernel {
         q_(context.weights.dense(context.node(), {"q"}, context.input(0).width, Act::none)),
         q_step_(context.dense_step("q", q_, context.input(0).width, q_width_)),
         core_(context, op, context.input(0).width,
-              context.cache.slices[static_cast<std::size_t>(context.node().state)]) {}
+              context.cache.slices[static_cast<std::size_t>(context.node().state)],
+              narrow_products(context, q_)) {}
 
   void run(RunContext& context, const NodeIo& io) const override {
     const std::int64_t rows = context.rows(Rows::tokens);

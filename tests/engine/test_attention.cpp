@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <bit>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <cmath>
@@ -26,8 +27,8 @@ struct Case {
 // Sequences with their own blocks, filled with NaN where nothing was written.
 class Fixture {
  public:
-  Fixture(const Case& c, std::vector<std::int32_t> lengths, DType dtype)
-      : case_(c), lengths_(std::move(lengths)), kv_{0, c.kv_heads, c.head_dim, dtype} {
+  Fixture(const Case& c, std::vector<std::int32_t> lengths, DType dtype, DType products = DType::f32)
+      : case_(c), lengths_(std::move(lengths)), kv_{0, c.kv_heads, c.head_dim, dtype}, products_(products) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     std::int64_t rows = 0;
@@ -56,7 +57,9 @@ class Fixture {
                          .scale = scale(),
                          .softcap = case_.softcap,
                          .causal = case_.mask == Mask::causal,
-                         .window = case_.window};
+                         .window = case_.window,
+                         .relative = nullptr,
+                         .products = products_};
     std::vector<float> out(qkv_.size() / static_cast<std::size_t>(stride_) *
                            static_cast<std::size_t>(case_.heads * case_.head_dim));
     bool more = true;
@@ -109,8 +112,9 @@ class Fixture {
       const auto cached = [&](std::int64_t begin) {
         return test::naive_cached(columns(begin, kv), case_.head_dim, kv_.dtype);
       };
-      for (auto& row : test::naive_attention(a, columns(0, q), cached(q), cached(q + kv), 0))
-        all.push_back(row);
+      // Rounded as a cache of that type would round them.
+      const test::Matrix queries = test::naive_cached(columns(0, q), case_.head_dim, products_);
+      for (auto& row : test::naive_attention(a, queries, cached(q), cached(q + kv), 0)) all.push_back(row);
       first += static_cast<std::size_t>(length);
     }
     return all;
@@ -122,11 +126,16 @@ class Fixture {
   Case case_;
   std::vector<std::int32_t> lengths_;
   KvSlice kv_;
+  DType products_;
   std::int64_t stride_ = 0;
   std::vector<float> qkv_;
   std::vector<std::vector<float>> memory_;
   std::vector<std::vector<std::byte*>> tables_;
 };
+
+void need_bf16_products() {
+  if (!has_bf16_products()) SKIP("this processor does not multiply pairs of bf16");
+}
 
 }  // namespace
 
@@ -149,6 +158,17 @@ TEST_CASE("attention agrees with the naive reference over many tiles of keys", "
   CHECK(test::relative_error(fixture.run(2048, 2), fixture.expected()) < 3e-6);
 }
 
+TEST_CASE("attention with products in bf16 differs from the naive reference by the rounding of its weights",
+          "[attention]") {
+  need_bf16_products();
+  const Case c = GENERATE(Case{4, 4, 64, Mask::none, 0, 0}, Case{14, 2, 64, Mask::causal, 20, 0},
+                          Case{2, 2, 33, Mask::causal, 0, 5.0F}, Case{6, 1, 136, Mask::none, 400, 0});
+  const DType dtype = GENERATE(DType::bf16, DType::i8);
+  INFO("cache of " << name(dtype));
+  Fixture fixture(c, {1, 16, 17, 600, 3}, dtype, DType::bf16);
+  CHECK(test::relative_error(fixture.run(700, 2), fixture.expected()) < 3e-3);
+}
+
 TEST_CASE("attention has the same bits in chunks, one token at a time, and on one thread", "[attention]") {
   struct Work {
     Case shape;
@@ -160,8 +180,10 @@ TEST_CASE("attention has the same bits in chunks, one token at a time, and on on
                              Work{{7, 1, 136, Mask::causal, 0, 0}, {600, 40}, {1, 100, 512}},
                              Work{{3, 1, 16, Mask::causal, 530, 0}, {1300}, {1, 77, 256}});
   const DType dtype = GENERATE(DType::f32, DType::bf16, DType::i8);
-  INFO("cache of " << name(dtype));
-  Fixture fixture(work.shape, work.lengths, dtype);
+  const DType products = dtype == DType::f32 ? DType::f32 : GENERATE(DType::f32, DType::bf16);
+  INFO("cache of " << name(dtype) << ", products in " << name(products));
+  if (products == DType::bf16) need_bf16_products();
+  Fixture fixture(work.shape, work.lengths, dtype, products);
   const std::vector<float> whole = fixture.run(2048, 2);
   for (const std::int32_t chunk : work.chunks) {
     const std::vector<float> chunked = fixture.run(chunk, chunk % 2 + 1);
@@ -208,6 +230,34 @@ TEST_CASE("weights that are asked for are those that mixed the values, over many
   std::ranges::fill(weights, 0.0F);
   fixture.run(100, 1, sink);
   CHECK(weights == once);
+}
+
+TEST_CASE("neighbours of a cache in bf16 keep their halves of a word", "[attention]") {
+  const KvSlice kv{0, 2, 33, DType::bf16};
+  constexpr std::int64_t kStride = std::int64_t{4} * 33;
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> rows(16 * kStride);
+  for (float& x : rows) x = normal(random);
+  const auto size = static_cast<std::size_t>(kv.size_bytes());
+  const auto written = [&](std::initializer_list<std::pair<std::int32_t, std::int32_t>> runs) {
+    std::vector<std::byte> memory(size + 64, std::byte{0xFF});  // NaN
+    const auto address = (reinterpret_cast<std::uintptr_t>(memory.data()) + 63) / 64 * 64;
+    std::byte* table = reinterpret_cast<std::byte*>(address);
+    for (const auto& [first, count] : runs)
+      write_kv(kv, {first, count, first, first + count, &table}, rows.data(), rows.data() + 66, kStride);
+    return std::vector<std::byte>(table, table + size);
+  };
+  const std::vector<std::byte> whole = written({{0, 16}});
+  CHECK(written({{0, 3}, {3, 4}, {7, 9}}) == whole);
+  CHECK(written({{0, 16}, {5, 3}, {8, 8}}) == whole);  // again from the middle of a word on
+  const auto* words = reinterpret_cast<const std::uint32_t*>(whole.data());
+  CHECK(std::abs(std::bit_cast<float>(words[0] & 0xFFFF0000U) - rows[1]) < 0.02F);
+  CHECK(words[16 * 16] >> 16 == 0);  // element 33, which is not there
+  const auto one = written({{0, 1}});
+  const auto* values = reinterpret_cast<const std::uint32_t*>(one.data() + kv.value_offset(0));
+  CHECK(std::abs(std::bit_cast<float>(values[4] << 16) - rows[66 + 4]) < 0.02F);
+  CHECK(values[4] >> 16 == 0);  // token 1, which is not there yet
 }
 
 TEST_CASE("a row that is not finite stays so in a cache of 8 bits", "[attention]") {
