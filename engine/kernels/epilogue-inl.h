@@ -63,9 +63,11 @@ class Scaling {
     namespace hn = hwy::HWY_NAMESPACE;
     if constexpr (kInteger) {
       const V scale = hn::Mul(hn::Set(d, *row_scale), weight_scale_);
-      sum = hn::Mul(hn::ConvertTo(d, hn::Sub(hn::BitCast(DI(), sum), offset_)), scale);
+      const V exact = hn::ConvertTo(d, hn::Sub(hn::BitCast(DI(), sum), offset_));
+      return has_bias_ ? hn::MulAdd(exact, scale, bias_) : hn::Mul(exact, scale);
+    } else {
+      return has_bias_ ? hn::Add(sum, bias_) : sum;
     }
-    return has_bias_ ? hn::Add(sum, bias_) : sum;
   }
 
  private:

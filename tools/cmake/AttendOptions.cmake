@@ -22,6 +22,9 @@ endif()
 
 function(attend_settings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion)
+  # Where multiply-adds are fused the code says so: left to the compiler, the bits of a row would depend on how
+  # the loop that it is in was compiled.
+  target_compile_options(${target} PRIVATE -ffp-contract=off)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE -Wno-restrict)  # false alarms on std::string's operator+ (PR 105651)
   endif()
