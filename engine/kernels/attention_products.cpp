@@ -23,10 +23,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
-// Vectors that hold the 16 keys of a block; sums that fit into the registers beside their operands.
+// Vectors that hold the 16 keys of a block; sums that fit into the registers beside their operands. (28: of 7
+// queries all columns of a head of 64 at once.)
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
 constexpr int kVectors = 16 / kLanes;
-constexpr int kSums = kVectors == 1 ? 24 : 12;
+constexpr int kSums = kVectors == 1 ? 28 : 12;
 constexpr int kMostQueries = std::clamp(kSums / kVectors, 1, kTileQueries);
 
 // How many blocks before they are needed keys and values are fetched into the L2 cache. (Into the L1 cache
@@ -41,21 +42,20 @@ HWY_INLINE void fetch(const std::byte* memory) {
 }
 
 // Kinds of operands: how 16 keys' (or columns') elements are read from a cache, and multiplied.
-//   kGroup  elements of a head (or tokens) that are read at once
+//   kGroup  elements of a head (or tokens) that lie side by side and are read at once
 //   kParts  vectors of f32 lanes that they make, each with an operand of its own: a query's element (or a
 //           token's weight) as f32, or two of them as bf16
-//   kWidth  how many of a group lie side by side; the others are `next` elements apart
 struct Floats {
   using Element = float;
-  static constexpr int kGroup = 1, kParts = 1, kWidth = 1;
-  static HWY_INLINE V part(const float* x, int, std::int64_t) { return hn::Load(D(), x); }
+  static constexpr int kGroup = 1, kParts = 1;
+  static HWY_INLINE V part(const float* x, int) { return hn::Load(D(), x); }
   static HWY_INLINE V add(V sum, V operand, V x) { return hn::MulAdd(operand, x, sum); }
 };
 
 struct Bytes {
   using Element = std::int8_t;
-  static constexpr int kGroup = 1, kParts = 1, kWidth = 1;
-  static HWY_INLINE V part(const std::int8_t* x, int, std::int64_t) {
+  static constexpr int kGroup = 1, kParts = 1;
+  static HWY_INLINE V part(const std::int8_t* x, int) {
     const hn::RebindToSigned<D> di;
     const hn::Rebind<std::int8_t, D> di8;
     return hn::ConvertTo(D(), hn::PromoteTo(di, hn::Load(di8, x)));
@@ -65,8 +65,8 @@ struct Bytes {
 
 struct Halves {
   using Element = std::uint16_t;
-  static constexpr int kGroup = 2, kParts = 2, kWidth = 2;
-  static HWY_INLINE V part(const std::uint16_t* x, int part, std::int64_t) {
+  static constexpr int kGroup = 2, kParts = 2;
+  static HWY_INLINE V part(const std::uint16_t* x, int part) {
     const hn::RebindToUnsigned<D> du;
     const auto words = hn::Load(du, reinterpret_cast<const std::uint32_t*>(x));
     return hn::BitCast(D(), part == 0 ? hn::ShiftLeft<16>(words) : hn::And(words, hn::Set(du, 0xFFFF0000U)));
@@ -77,28 +77,14 @@ struct Halves {
 #if ATTEND_BF16_PAIRS
 struct HalfPairs {
   using Element = std::uint16_t;
-  static constexpr int kGroup = 2, kParts = 1, kWidth = 2;
-  static HWY_INLINE V part(const std::uint16_t* x, int, std::int64_t) {
+  static constexpr int kGroup = 2, kParts = 1;
+  static HWY_INLINE V part(const std::uint16_t* x, int) {
     return hn::Load(D(), reinterpret_cast<const float*>(x));
-  }
-  static HWY_INLINE V add(V sum, V operand, V x) { return add_pairs(sum, operand, x); }
-};
-
-struct BytePairs {
-  using Element = std::int8_t;
-  static constexpr int kGroup = 2, kParts = 1, kWidth = 1;
-  // The lower half of a small integer's f32 is zero.
-  static HWY_INLINE V part(const std::int8_t* x, int, std::int64_t next) {
-    const hn::RebindToUnsigned<D> du;
-    const auto low = hn::BitCast(du, Bytes::part(x, 0, 0));
-    const auto high = hn::BitCast(du, Bytes::part(x + next, 0, 0));
-    return hn::BitCast(D(), hn::Or(hn::ShiftRight<16>(low), high));
   }
   static HWY_INLINE V add(V sum, V operand, V x) { return add_pairs(sum, operand, x); }
 };
 #else
 using HalfPairs = Halves;
-using BytePairs = Bytes;
 #endif
 
 bool has_pairs() {
@@ -108,11 +94,11 @@ bool has_pairs() {
 // Calls body.operator()<K>().
 template <typename Body>
 HWY_INLINE void for_kind(const AttentionShape& shape, Body&& body) {
-  const bool pairs = shape.products == DType::bf16;
   switch (shape.kv.dtype) {
     case DType::bf16:
-      return pairs ? body.template operator()<HalfPairs>() : body.template operator()<Halves>();
-    case DType::i8: return pairs ? body.template operator()<BytePairs>() : body.template operator()<Bytes>();
+      return shape.products == DType::bf16 ? body.template operator()<HalfPairs>()
+                                           : body.template operator()<Halves>();
+    case DType::i8: return body.template operator()<Bytes>();
     default: return body.template operator()<Floats>();
   }
 }
@@ -201,7 +187,7 @@ HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t 
       V key[B][kVectors];
       for (int b = 0; b < B; ++b) {
         for (int v = 0; v < kVectors; ++v)
-          key[b][v] = K::part(keys[b] + j * kStep + v * kLanes * K::kWidth, part, 16);
+          key[b][v] = K::part(keys[b] + j * kStep + v * kLanes * K::kGroup, part);
       }
       for (int i = 0; i < Q; ++i) {
         const V query = hn::Set(tag, q[i]);
@@ -231,8 +217,7 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
   const D tag;
   using Element = typename K::Element;
   constexpr std::int64_t kBytes = sizeof(Element);
-  constexpr std::int64_t kRows = K::kGroup / K::kWidth;  // rows of memory in a step
-  constexpr std::int64_t kColumnBytes = 16 * K::kWidth * kBytes;
+  constexpr std::int64_t kColumnBytes = 16 * K::kGroup * kBytes;
   const KvSlice& kv = tile.shape->kv;
   const std::int64_t stride = kv.value_stride();
   const std::int64_t offset = kv.value_offset(tile.kv_head) + column * kColumnBytes;
@@ -252,15 +237,12 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
     const std::byte* ahead = values_ahead(tile, block + kAhead) + column * kColumnBytes;
     const std::int64_t tokens = std::min<std::int64_t>(kBlockTokens, tile.max_end - block * kBlockTokens);
     for (std::int64_t t = 0; t < tokens; t += K::kGroup, values += stride * K::kGroup) {
-      for (std::int64_t r = 0; r < kRows; ++r) {
-        for (std::int64_t at = 0; at < C * kColumnBytes; at += 64)
-          fetch(ahead + (t + r) * stride * kBytes + at);
-      }
+      for (std::int64_t at = 0; at < C * kColumnBytes; at += 64) fetch(ahead + t * stride * kBytes + at);
       for (int part = 0; part < K::kParts; ++part, ++weights) {
         V value[C][kVectors];
         for (int c = 0; c < C; ++c) {
           for (int v = 0; v < kVectors; ++v)
-            value[c][v] = K::part(values + (c * 16 + v * kLanes) * K::kWidth, part, stride);
+            value[c][v] = K::part(values + (c * 16 + v * kLanes) * K::kGroup, part);
         }
         for (int i = 0; i < Q; ++i) {
           const V weight = hn::Set(tag, weights[i * kScoreStride]);
@@ -282,12 +264,10 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
 // Element j of 16 keys, from lane `lane` on, without its scale; and of a query.
 template <class K>
 HWY_INLINE V key_element(const typename K::Element* keys, std::int64_t j, std::int64_t lane) {
-  if constexpr (K::kWidth == 2)
-    return Halves::part(keys + j / 2 * 32 + lane * 2, static_cast<int>(j % 2), 0);
-  else if constexpr (sizeof(typename K::Element) == 1)
-    return Bytes::part(keys + j * 16 + lane, 0, 0);
+  if constexpr (K::kGroup == 2)
+    return Halves::part(keys + j / 2 * 32 + lane * 2, static_cast<int>(j % 2));
   else
-    return K::part(keys + j * 16 + lane, 0, 0);
+    return K::part(keys + j * 16 + lane, 0);
 }
 template <class K>
 HWY_INLINE float query_element(const AttentionTile& tile, std::int64_t j, int query) {
