@@ -33,10 +33,16 @@ constexpr int kMostQueries = std::clamp(kSums / kVectors, 1, kTileQueries);
 // How many blocks before they are needed keys and values are fetched into the L2 cache. (Into the L1 cache
 // fewer misses may be under way at once: it takes a third longer.)
 constexpr std::int64_t kAhead = 4;
+// Tiles of fewer blocks fetch nothing: what is short is likely in a cache, and a single query waits for
+// loads.
+constexpr std::int64_t kFetchBlocks = 2 * kAhead;
 // Blocks of values that all columns of some queries are summed over before those that follow, so that memory
 // is read at an even pace.
 constexpr std::int64_t kMixBlocks = 4;
 
+HWY_INLINE bool fetches(const AttentionTile& tile) {
+  return tile.end_block - tile.first_block >= kFetchBlocks;
+}
 HWY_INLINE void fetch(const std::byte* memory) {
   __builtin_prefetch(memory, 0, 2);
 }
@@ -171,6 +177,7 @@ HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t 
     keys[b] = reinterpret_cast<const Element*>(tile.blocks[block + b] + kv.key_offset(tile.kv_head));
     ahead[b] = keys_ahead(tile, block + kAhead + b);
   }
+  const bool fetching = fetches(tile);
   const float* HWY_RESTRICT q = tile.q + first;
   V sum[Q][B][kVectors];
   for (int i = 0; i < Q; ++i) {
@@ -180,7 +187,7 @@ HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t 
   }
   const std::int64_t steps = (kv.head_dim + K::kGroup - 1) / K::kGroup;
   for (std::int64_t j = 0; j < steps; ++j) {
-    if (j * kStepBytes % 64 == 0) {
+    if (fetching && j * kStepBytes % 64 == 0) {
       for (int b = 0; b < B; ++b) fetch(ahead[b] + j * kStepBytes);
     }
     for (int part = 0; part < K::kParts; ++part, q += kTileQueries) {
@@ -221,6 +228,7 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
   const KvSlice& kv = tile.shape->kv;
   const std::int64_t stride = kv.value_stride();
   const std::int64_t offset = kv.value_offset(tile.kv_head) + column * kColumnBytes;
+  const bool fetching = fetches(tile);
   float* out = tile.result.mixed + first * stride + column * 16;
   V sum[Q][C][kVectors];
   for (int i = 0; i < Q; ++i) {
@@ -237,7 +245,9 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
     const std::byte* ahead = values_ahead(tile, block + kAhead) + column * kColumnBytes;
     const std::int64_t tokens = std::min<std::int64_t>(kBlockTokens, tile.max_end - block * kBlockTokens);
     for (std::int64_t t = 0; t < tokens; t += K::kGroup, values += stride * K::kGroup) {
-      for (std::int64_t at = 0; at < C * kColumnBytes; at += 64) fetch(ahead + t * stride * kBytes + at);
+      if (fetching) {
+        for (std::int64_t at = 0; at < C * kColumnBytes; at += 64) fetch(ahead + t * stride * kBytes + at);
+      }
       for (int part = 0; part < K::kParts; ++part, ++weights) {
         V value[C][kVectors];
         for (int c = 0; c < C; ++c) {
@@ -341,20 +351,22 @@ void mix(const AttentionTile& tile) {
   });
 }
 
-void pack(const AttentionShape& shape, const float* const* rows, float* to) {
+void pack(const AttentionShape& shape, int queries, const float* const* rows, float* to) {
   constexpr std::int64_t kChunk = 16;  // words of a row
   const D tag;
+  const int padded = (queries + 3) / 4 * 4;  // no kernel reads beyond
   const bool pairs = shape.products == DType::bf16;
   const std::int64_t per_word = pairs ? 2 : 1;
   HWY_ALIGN std::uint32_t words[kTileQueries][kChunk];
   HWY_ALIGN float part[2 * kChunk];
   for (std::int64_t j = 0; j < shape.kv.head_dim; j += kChunk * per_word) {
     const std::int64_t count = std::min(kChunk * per_word, shape.kv.head_dim - j);
-    for (int i = 0; i < kTileQueries; ++i) {
-      const float* row = rows[i] == nullptr ? part : rows[i] + j;
-      if (rows[i] == nullptr || count < kChunk * per_word) {
+    for (int i = 0; i < padded; ++i) {
+      const bool there = i < queries;
+      const float* row = there ? rows[i] + j : part;
+      if (!there || count < kChunk * per_word) {
         std::fill(std::begin(part), std::end(part), 0.0F);
-        if (rows[i] != nullptr) std::copy_n(row, count, part);
+        if (there) std::copy_n(row, count, part);
         row = part;
       }
       if (pairs) {
@@ -367,7 +379,7 @@ void pack(const AttentionShape& shape, const float* const* rows, float* to) {
     const std::int64_t used = (count + per_word - 1) / per_word;
     auto* chunk = reinterpret_cast<std::uint32_t*>(to) + j / per_word * kTileQueries;
     for (std::int64_t w = 0; w < used; w += 4) {
-      for (int i = 0; i < kTileQueries; i += 4)
+      for (int i = 0; i < padded; i += 4)
         transpose_4x4(&words[i][w], kChunk,
                       [&](int k) HWY_ATTR { return chunk + (w + k) * kTileQueries + i; });
     }
@@ -389,8 +401,8 @@ HWY_EXPORT(mix);
 bool has_bf16_products() {
   return HWY_DYNAMIC_DISPATCH(has_pairs)();
 }
-void pack_queries(const AttentionShape& shape, const float* const* rows, float* packed) {
-  HWY_DYNAMIC_DISPATCH(pack)(shape, rows, packed);
+void pack_queries(const AttentionShape& shape, int queries, const float* const* rows, float* packed) {
+  HWY_DYNAMIC_DISPATCH(pack)(shape, queries, rows, packed);
 }
 void score_tile(const AttentionTile& tile) {
   HWY_DYNAMIC_DISPATCH(score)(tile);
