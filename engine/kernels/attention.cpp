@@ -151,12 +151,13 @@ class AttentionRun {
   void pack(const Task& task, const Workspace& memory) const {
     const std::int64_t d = shape_.kv.head_dim;
     for (std::int64_t first = 0; first < task.queries; first += kTileQueries) {
-      const float* rows[kTileQueries] = {};
-      for (int i = 0; i < tile_queries(task, first); ++i) {
+      const float* rows[kTileQueries];
+      const int count = tile_queries(task, first);
+      for (int i = 0; i < count; ++i) {
         rows[i] = q_ + (span_of(task).first_row + row_of(task, first + i)) * q_stride_ +
                   head_of(task, first + i) * d;
       }
-      pack_queries(shape_, rows, memory.q + first * query_words(shape_));
+      pack_queries(shape_, count, rows, memory.q + first * query_words(shape_));
     }
   }
 

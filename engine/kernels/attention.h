@@ -33,7 +33,7 @@ struct AttentionShape {
   std::int64_t window = 0;
   const RelativeTerms* relative = nullptr;
   // f32, or bf16: queries and weights are rounded to it, and two products are added to a sum of f32 at once.
-  // Of caches in bf16 or 8 bits only, where has_bf16_products().
+  // Of caches in bf16 only, where has_bf16_products().
   DType products = DType::f32;
 };
 

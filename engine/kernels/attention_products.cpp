@@ -23,39 +23,45 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
-// Vectors that hold the 16 keys of a block; sums that fit into the registers beside their operands.
+// Vectors that hold the 16 keys of a block; sums that fit into the registers beside their operands. (28: of 7
+// queries all columns of a head of 64 at once.)
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
 constexpr int kVectors = 16 / kLanes;
-constexpr int kSums = kVectors == 1 ? 24 : 12;
+constexpr int kSums = kVectors == 1 ? 28 : 12;
 constexpr int kMostQueries = std::clamp(kSums / kVectors, 1, kTileQueries);
 
 // How many blocks before they are needed keys and values are fetched into the L2 cache. (Into the L1 cache
 // fewer misses may be under way at once: it takes a third longer.)
 constexpr std::int64_t kAhead = 4;
+// Tiles of fewer blocks fetch nothing: what is short is likely in a cache, and a single query waits for
+// loads.
+constexpr std::int64_t kFetchBlocks = 2 * kAhead;
 // Blocks of values that all columns of some queries are summed over before those that follow, so that memory
 // is read at an even pace.
 constexpr std::int64_t kMixBlocks = 4;
 
+HWY_INLINE bool fetches(const AttentionTile& tile) {
+  return tile.end_block - tile.first_block >= kFetchBlocks;
+}
 HWY_INLINE void fetch(const std::byte* memory) {
   __builtin_prefetch(memory, 0, 2);
 }
 
 // Kinds of operands: how 16 keys' (or columns') elements are read from a cache, and multiplied.
-//   kGroup  elements of a head (or tokens) that are read at once
+//   kGroup  elements of a head (or tokens) that lie side by side and are read at once
 //   kParts  vectors of f32 lanes that they make, each with an operand of its own: a query's element (or a
 //           token's weight) as f32, or two of them as bf16
-//   kWidth  how many of a group lie side by side; the others are `next` elements apart
 struct Floats {
   using Element = float;
-  static constexpr int kGroup = 1, kParts = 1, kWidth = 1;
-  static HWY_INLINE V part(const float* x, int, std::int64_t) { return hn::Load(D(), x); }
+  static constexpr int kGroup = 1, kParts = 1;
+  static HWY_INLINE V part(const float* x, int) { return hn::Load(D(), x); }
   static HWY_INLINE V add(V sum, V operand, V x) { return hn::MulAdd(operand, x, sum); }
 };
 
 struct Bytes {
   using Element = std::int8_t;
-  static constexpr int kGroup = 1, kParts = 1, kWidth = 1;
-  static HWY_INLINE V part(const std::int8_t* x, int, std::int64_t) {
+  static constexpr int kGroup = 1, kParts = 1;
+  static HWY_INLINE V part(const std::int8_t* x, int) {
     const hn::RebindToSigned<D> di;
     const hn::Rebind<std::int8_t, D> di8;
     return hn::ConvertTo(D(), hn::PromoteTo(di, hn::Load(di8, x)));
@@ -65,8 +71,8 @@ struct Bytes {
 
 struct Halves {
   using Element = std::uint16_t;
-  static constexpr int kGroup = 2, kParts = 2, kWidth = 2;
-  static HWY_INLINE V part(const std::uint16_t* x, int part, std::int64_t) {
+  static constexpr int kGroup = 2, kParts = 2;
+  static HWY_INLINE V part(const std::uint16_t* x, int part) {
     const hn::RebindToUnsigned<D> du;
     const auto words = hn::Load(du, reinterpret_cast<const std::uint32_t*>(x));
     return hn::BitCast(D(), part == 0 ? hn::ShiftLeft<16>(words) : hn::And(words, hn::Set(du, 0xFFFF0000U)));
@@ -77,28 +83,14 @@ struct Halves {
 #if ATTEND_BF16_PAIRS
 struct HalfPairs {
   using Element = std::uint16_t;
-  static constexpr int kGroup = 2, kParts = 1, kWidth = 2;
-  static HWY_INLINE V part(const std::uint16_t* x, int, std::int64_t) {
+  static constexpr int kGroup = 2, kParts = 1;
+  static HWY_INLINE V part(const std::uint16_t* x, int) {
     return hn::Load(D(), reinterpret_cast<const float*>(x));
-  }
-  static HWY_INLINE V add(V sum, V operand, V x) { return add_pairs(sum, operand, x); }
-};
-
-struct BytePairs {
-  using Element = std::int8_t;
-  static constexpr int kGroup = 2, kParts = 1, kWidth = 1;
-  // The lower half of a small integer's f32 is zero.
-  static HWY_INLINE V part(const std::int8_t* x, int, std::int64_t next) {
-    const hn::RebindToUnsigned<D> du;
-    const auto low = hn::BitCast(du, Bytes::part(x, 0, 0));
-    const auto high = hn::BitCast(du, Bytes::part(x + next, 0, 0));
-    return hn::BitCast(D(), hn::Or(hn::ShiftRight<16>(low), high));
   }
   static HWY_INLINE V add(V sum, V operand, V x) { return add_pairs(sum, operand, x); }
 };
 #else
 using HalfPairs = Halves;
-using BytePairs = Bytes;
 #endif
 
 bool has_pairs() {
@@ -108,11 +100,11 @@ bool has_pairs() {
 // Calls body.operator()<K>().
 template <typename Body>
 HWY_INLINE void for_kind(const AttentionShape& shape, Body&& body) {
-  const bool pairs = shape.products == DType::bf16;
   switch (shape.kv.dtype) {
     case DType::bf16:
-      return pairs ? body.template operator()<HalfPairs>() : body.template operator()<Halves>();
-    case DType::i8: return pairs ? body.template operator()<BytePairs>() : body.template operator()<Bytes>();
+      return shape.products == DType::bf16 ? body.template operator()<HalfPairs>()
+                                           : body.template operator()<Halves>();
+    case DType::i8: return body.template operator()<Bytes>();
     default: return body.template operator()<Floats>();
   }
 }
@@ -185,6 +177,7 @@ HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t 
     keys[b] = reinterpret_cast<const Element*>(tile.blocks[block + b] + kv.key_offset(tile.kv_head));
     ahead[b] = keys_ahead(tile, block + kAhead + b);
   }
+  const bool fetching = fetches(tile);
   const float* HWY_RESTRICT q = tile.q + first;
   V sum[Q][B][kVectors];
   for (int i = 0; i < Q; ++i) {
@@ -194,14 +187,14 @@ HWY_INLINE void score_blocks(const AttentionTile& tile, int first, std::int64_t 
   }
   const std::int64_t steps = (kv.head_dim + K::kGroup - 1) / K::kGroup;
   for (std::int64_t j = 0; j < steps; ++j) {
-    if (j * kStepBytes % 64 == 0) {
+    if (fetching && j * kStepBytes % 64 == 0) {
       for (int b = 0; b < B; ++b) fetch(ahead[b] + j * kStepBytes);
     }
     for (int part = 0; part < K::kParts; ++part, q += kTileQueries) {
       V key[B][kVectors];
       for (int b = 0; b < B; ++b) {
         for (int v = 0; v < kVectors; ++v)
-          key[b][v] = K::part(keys[b] + j * kStep + v * kLanes * K::kWidth, part, 16);
+          key[b][v] = K::part(keys[b] + j * kStep + v * kLanes * K::kGroup, part);
       }
       for (int i = 0; i < Q; ++i) {
         const V query = hn::Set(tag, q[i]);
@@ -231,11 +224,11 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
   const D tag;
   using Element = typename K::Element;
   constexpr std::int64_t kBytes = sizeof(Element);
-  constexpr std::int64_t kRows = K::kGroup / K::kWidth;  // rows of memory in a step
-  constexpr std::int64_t kColumnBytes = 16 * K::kWidth * kBytes;
+  constexpr std::int64_t kColumnBytes = 16 * K::kGroup * kBytes;
   const KvSlice& kv = tile.shape->kv;
   const std::int64_t stride = kv.value_stride();
   const std::int64_t offset = kv.value_offset(tile.kv_head) + column * kColumnBytes;
+  const bool fetching = fetches(tile);
   float* out = tile.result.mixed + first * stride + column * 16;
   V sum[Q][C][kVectors];
   for (int i = 0; i < Q; ++i) {
@@ -252,15 +245,14 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
     const std::byte* ahead = values_ahead(tile, block + kAhead) + column * kColumnBytes;
     const std::int64_t tokens = std::min<std::int64_t>(kBlockTokens, tile.max_end - block * kBlockTokens);
     for (std::int64_t t = 0; t < tokens; t += K::kGroup, values += stride * K::kGroup) {
-      for (std::int64_t r = 0; r < kRows; ++r) {
-        for (std::int64_t at = 0; at < C * kColumnBytes; at += 64)
-          fetch(ahead + (t + r) * stride * kBytes + at);
+      if (fetching) {
+        for (std::int64_t at = 0; at < C * kColumnBytes; at += 64) fetch(ahead + t * stride * kBytes + at);
       }
       for (int part = 0; part < K::kParts; ++part, ++weights) {
         V value[C][kVectors];
         for (int c = 0; c < C; ++c) {
           for (int v = 0; v < kVectors; ++v)
-            value[c][v] = K::part(values + (c * 16 + v * kLanes) * K::kWidth, part, stride);
+            value[c][v] = K::part(values + (c * 16 + v * kLanes) * K::kGroup, part);
         }
         for (int i = 0; i < Q; ++i) {
           const V weight = hn::Set(tag, weights[i * kScoreStride]);
@@ -282,12 +274,10 @@ HWY_INLINE void mix_columns(const AttentionTile& tile, int first, std::int64_t c
 // Element j of 16 keys, from lane `lane` on, without its scale; and of a query.
 template <class K>
 HWY_INLINE V key_element(const typename K::Element* keys, std::int64_t j, std::int64_t lane) {
-  if constexpr (K::kWidth == 2)
-    return Halves::part(keys + j / 2 * 32 + lane * 2, static_cast<int>(j % 2), 0);
-  else if constexpr (sizeof(typename K::Element) == 1)
-    return Bytes::part(keys + j * 16 + lane, 0, 0);
+  if constexpr (K::kGroup == 2)
+    return Halves::part(keys + j / 2 * 32 + lane * 2, static_cast<int>(j % 2));
   else
-    return K::part(keys + j * 16 + lane, 0, 0);
+    return K::part(keys + j * 16 + lane, 0);
 }
 template <class K>
 HWY_INLINE float query_element(const AttentionTile& tile, std::int64_t j, int query) {
@@ -361,20 +351,22 @@ void mix(const AttentionTile& tile) {
   });
 }
 
-void pack(const AttentionShape& shape, const float* const* rows, float* to) {
+void pack(const AttentionShape& shape, int queries, const float* const* rows, float* to) {
   constexpr std::int64_t kChunk = 16;  // words of a row
   const D tag;
+  const int padded = (queries + 3) / 4 * 4;  // no kernel reads beyond
   const bool pairs = shape.products == DType::bf16;
   const std::int64_t per_word = pairs ? 2 : 1;
   HWY_ALIGN std::uint32_t words[kTileQueries][kChunk];
   HWY_ALIGN float part[2 * kChunk];
   for (std::int64_t j = 0; j < shape.kv.head_dim; j += kChunk * per_word) {
     const std::int64_t count = std::min(kChunk * per_word, shape.kv.head_dim - j);
-    for (int i = 0; i < kTileQueries; ++i) {
-      const float* row = rows[i] == nullptr ? part : rows[i] + j;
-      if (rows[i] == nullptr || count < kChunk * per_word) {
+    for (int i = 0; i < padded; ++i) {
+      const bool there = i < queries;
+      const float* row = there ? rows[i] + j : part;
+      if (!there || count < kChunk * per_word) {
         std::fill(std::begin(part), std::end(part), 0.0F);
-        if (rows[i] != nullptr) std::copy_n(row, count, part);
+        if (there) std::copy_n(row, count, part);
         row = part;
       }
       if (pairs) {
@@ -387,7 +379,7 @@ void pack(const AttentionShape& shape, const float* const* rows, float* to) {
     const std::int64_t used = (count + per_word - 1) / per_word;
     auto* chunk = reinterpret_cast<std::uint32_t*>(to) + j / per_word * kTileQueries;
     for (std::int64_t w = 0; w < used; w += 4) {
-      for (int i = 0; i < kTileQueries; i += 4)
+      for (int i = 0; i < padded; i += 4)
         transpose_4x4(&words[i][w], kChunk,
                       [&](int k) HWY_ATTR { return chunk + (w + k) * kTileQueries + i; });
     }
@@ -409,8 +401,8 @@ HWY_EXPORT(mix);
 bool has_bf16_products() {
   return HWY_DYNAMIC_DISPATCH(has_pairs)();
 }
-void pack_queries(const AttentionShape& shape, const float* const* rows, float* packed) {
-  HWY_DYNAMIC_DISPATCH(pack)(shape, rows, packed);
+void pack_queries(const AttentionShape& shape, int queries, const float* const* rows, float* packed) {
+  HWY_DYNAMIC_DISPATCH(pack)(shape, queries, rows, packed);
 }
 void score_tile(const AttentionTile& tile) {
   HWY_DYNAMIC_DISPATCH(score)(tile);

@@ -97,12 +97,6 @@ void exponentiate_as(const AttentionTile& tile) {
           hn::StoreU(weight, tag, row + c + v * kLanes);
       }
     }
-    // There is no weight where a scale is that of a token that is not seen, or not there yet.
-    const auto clear = [&](auto* weights) {
-      std::fill(weights, weights + tile.begin[n], 0);
-      std::fill(weights + tile.end[n], weights + columns, 0);
-    };
-    Pairs ? clear(narrowed) : clear(row);
     HWY_ALIGN float lanes[16];
     for (int v = 0; v < kVectors; ++v) hn::Store(sum[v], tag, lanes + v * kLanes);
     for (int half = 8; half > 0; half /= 2) {

@@ -63,9 +63,9 @@ struct AttentionTile {
 inline std::int64_t query_words(const AttentionShape& shape) {
   return shape.products == DType::bf16 ? (shape.kv.head_dim + 1) / 2 : (shape.kv.head_dim + 1) / 2 * 2;
 }
-// Transposes kTileQueries queries [head_dim] (null: zeros) to [query_words][kTileQueries]: f32, or two
-// elements of a query as bf16, when that is what products are computed with.
-void pack_queries(const AttentionShape& shape, const float* const* rows, float* packed);
+// Transposes up to kTileQueries queries [head_dim] to [query_words][kTileQueries]: f32, or two elements of a
+// query as bf16, when that is what products are computed with.
+void pack_queries(const AttentionShape& shape, int queries, const float* const* rows, float* packed);
 
 // The steps of a tile, in this order.
 // Products of queries and keys; afterwards scaled, capped and biased, with -inf where a key is not seen.
