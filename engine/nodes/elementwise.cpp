@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attend/error.h"
+#include "engine/in_parallel.h"
 #include "engine/kernels/rows.h"
 #include "engine/nodes/kernel.h"
 
@@ -41,16 +42,22 @@ class SinusoidKernel final : public NodeKernel {
         table_(static_cast<std::size_t>(op.rows * op.dim)),
         step_(context.step("gather", "attend", 2 * op.dim)) {
     const std::int64_t half = op.dim / 2 + op.dim % 2;
-    for (std::int64_t p = 0; p < op.rows; ++p) {
-      for (std::int64_t i = 0; i < op.dim; ++i) {
-        // As the reference computes it: in double, sines at the even angles, cosines at the odd ones.
-        const std::int64_t j = i < half ? i : i - half;
-        const double angle = static_cast<double>(p) /
-                             std::pow(10000.0, 2.0 * static_cast<double>(j) / static_cast<double>(op.dim));
-        table_[static_cast<std::size_t>(p * op.dim + i)] =
-            static_cast<float>(i < half ? std::sin(angle) : std::cos(angle));
-      }
+    // As the reference computes it: in double, sines at the even angles, cosines at the odd ones.
+    std::vector<double> wavelengths(static_cast<std::size_t>(half));
+    for (std::int64_t j = 0; j < half; ++j) {
+      wavelengths[static_cast<std::size_t>(j)] =
+          std::pow(10000.0, 2.0 * static_cast<double>(j) / static_cast<double>(op.dim));
     }
+    in_parallel(op.rows, kRowsOfPiece, [&](std::int64_t first, std::int64_t count) {
+      for (std::int64_t p = first; p < first + count; ++p) {
+        float* row = table_.data() + p * op.dim;
+        for (std::int64_t i = 0; i < op.dim; ++i) {
+          const std::int64_t j = i < half ? i : i - half;
+          const double angle = static_cast<double>(p) / wavelengths[static_cast<std::size_t>(j)];
+          row[i] = static_cast<float>(i < half ? std::sin(angle) : std::cos(angle));
+        }
+      }
+    });
   }
 
   void run(RunContext& context, const NodeIo& io) const override {
@@ -63,6 +70,8 @@ class SinusoidKernel final : public NodeKernel {
   }
 
  private:
+  static constexpr std::int64_t kRowsOfPiece = 64;
+
   Sinusoid op_;
   std::vector<float> table_;
   int step_;
