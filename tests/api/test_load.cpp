@@ -28,7 +28,7 @@ std::string kind_of(const fs::path& directory, bool packing_fails) {
 
 }  // namespace
 
-TEST_CASE("Which error of loading comes first does not depend on which thread was faster") {
+TEST_CASE("Which error of loading comes first does not depend on which thread was faster", "[concurrency]") {
   const test::TemporaryDirectory directory;
   const fs::path golden = test::goldens() / "llama-tiny";
   for (const char* name : {"config.json", "model.safetensors"}) fs::copy(golden / name, directory / name);
