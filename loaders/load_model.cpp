@@ -22,9 +22,7 @@ namespace {
 
 // A text must not become ids that the model has no embedding for. Added tokens may lie beyond: some
 // checkpoints name a padding token that they never use.
-void check_tokenizer(const ModelDef& def, const Tokenizer& tokenizer,
-                     const std::filesystem::path& directory) {
-  const std::int64_t rows = std::max(def.vocab_size, def.target_vocab_size);
+void check_tokenizer(const Tokenizer& tokenizer, std::int64_t rows, const std::filesystem::path& directory) {
   if (tokenizer.vocab_size() <= rows) return;
   const auto* pipeline = dynamic_cast<const TokenizerPipeline*>(&tokenizer);
   const std::int64_t own = pipeline != nullptr ? pipeline->model_vocab_size() : tokenizer.vocab_size();
@@ -57,14 +55,26 @@ LoadedModel load_graph_model(const std::filesystem::path& directory) {
   Checkpoint checkpoint(*model.weights);
   model.def = read_graph_file(directory, checkpoint);
   check_tensors(checkpoint, model);
-  model.tokenizer = load_tokenizer(directory);
+  model.tokenizer_source = {.directory = directory};
   logger().info("{}: the graph is that of {}", directory.string(), kGraphFile);
   return model;
 }
 
 }  // namespace
 
+std::shared_ptr<const Tokenizer> TokenizerSource::load() const {
+  std::shared_ptr<const Tokenizer> tokenizer = load_tokenizer(directory);
+  if (tokenizer != nullptr && embedding_rows > 0) check_tokenizer(*tokenizer, embedding_rows, directory);
+  return tokenizer;
+}
+
 LoadedModel load_model(const std::filesystem::path& root) {
+  LoadedModel model = load_definition(root);
+  model.tokenizer = model.tokenizer_source.load();
+  return model;
+}
+
+LoadedModel load_definition(const std::filesystem::path& root) {
   check_model_directory(root);
   if (has_graph_file(root)) return load_graph_model(root);
   const std::filesystem::path directory = root / transformer_folder(root);
@@ -98,8 +108,8 @@ LoadedModel load_model(const std::filesystem::path& root) {
   if (model.def.head == "Model") {
     if (auto embedding = read_sentence_embedding(root, directory)) model.def.sentence_embedding = *embedding;
   }
-  model.tokenizer = load_tokenizer(directory);
-  if (model.tokenizer != nullptr) check_tokenizer(model.def, *model.tokenizer, directory);
+  model.tokenizer_source = {.directory = directory,
+                            .embedding_rows = std::max(model.def.vocab_size, model.def.target_vocab_size)};
   return model;
 }
 

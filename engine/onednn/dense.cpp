@@ -42,7 +42,8 @@ int source_levels(const std::string& implementation) {
 // Between these sizes the answer is the shape's own; beyond them it would be noise or take long.
 constexpr std::int64_t kSmallestTrial = 512;
 constexpr std::int64_t kLargestTrial = 1024;
-constexpr std::int64_t kTrialRows = 64;
+constexpr std::int64_t kTrialRows = 32;
+constexpr int kTrialRuns = 3;
 // Half the memory and half the traffic are worth a product that is somewhat slower.
 constexpr double kWorthwhile = 0.8;
 // Beside other programs a trial may be unlucky: it takes several to find against.
@@ -53,7 +54,7 @@ double trial_seconds(const DenseSpec& spec) {
   DenseLibrary library;
   const int id = library.add(spec);
   const auto fill = [&](std::int64_t, std::int64_t rows, float* dst) {
-    for (std::int64_t i = 0; i < rows * spec.in; ++i) dst[i] = static_cast<float>(i % 17 - 8) / 16.0F;
+    std::fill_n(dst, rows * spec.in, 0.5F);
   };
   const auto weights = library.pack(id, converted_rows(spec.weights, spec.in, fill));
   std::vector<float> src(static_cast<std::size_t>(kTrialRows * spec.in), 0.5F);
@@ -62,7 +63,7 @@ double trial_seconds(const DenseSpec& spec) {
   const int threads = omp_get_max_threads();
   omp_set_num_threads(1);
   double best = std::numeric_limits<double>::max();
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < kTrialRuns; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     executor.run(id, *weights, nullptr, kTrialRows, src.data(), dst.data());
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());

@@ -70,9 +70,10 @@ BlockedWeights::BlockedWeights(const dnnl::engine& engine, WeightMemory& memory,
       buffer_(memory.take(bytes_)),
       memory_(product.weights, engine, buffer_.get()),
       matrix_(describe_matrix(product, spec)),
-      column_offsets_(offsets_of(1 - row_dim(), in_)),
+      column_offsets_(offsets_of(1 - row_dim(), block(1 - row_dim()))),
       row_offsets_(offsets_of(row_dim(), block(row_dim()))),
-      row_stride_(memory_.get_desc().get_strides()[static_cast<std::size_t>(row_dim())]) {
+      row_stride_(memory_.get_desc().get_strides()[static_cast<std::size_t>(row_dim())]),
+      column_stride_(memory_.get_desc().get_strides()[static_cast<std::size_t>(1 - row_dim())]) {
   if (dtype_ == DType::i8) {
     scales_.resize(static_cast<std::size_t>(out_));
     sums_.resize(static_cast<std::size_t>(out_));
@@ -84,9 +85,14 @@ BlockedWeights::BlockedWeights(const dnnl::engine& engine, WeightMemory& memory,
 void BlockedWeights::gather_row(std::int64_t row, float scale, float* dst) const {
   const auto rows = static_cast<std::int64_t>(row_offsets_.size());
   const std::int64_t base = row_offsets_[static_cast<std::size_t>(row % rows)] + row / rows * row_stride_;
+  const auto columns = static_cast<std::int64_t>(column_offsets_.size());
   const auto gather = [&](const auto* elements, auto&& to_float) {
-    for (std::int64_t i = 0; i < in_; ++i)
-      dst[i] = to_float(elements[base + column_offsets_[static_cast<std::size_t>(i)]]) * scale;
+    elements += base;
+    for (std::int64_t first = 0; first < in_; first += columns, elements += column_stride_) {
+      const std::int64_t count = std::min(columns, in_ - first);
+      for (std::int64_t i = 0; i < count; ++i)
+        dst[first + i] = to_float(elements[column_offsets_[static_cast<std::size_t>(i)]]) * scale;
+    }
   };
   switch (dtype_) {
     case DType::i8:

@@ -60,9 +60,8 @@ class BlockedWeights final : public PackedWeights {
   dnnl::memory memory_;
   PackedMatrix matrix_;
   // Where an element lies: kept, because asking a descriptor allocates.
-  std::vector<std::int64_t> column_offsets_;
-  std::vector<std::int64_t> row_offsets_;  // within a block of rows
-  std::int64_t row_stride_ = 0;            // between blocks
+  std::vector<std::int64_t> column_offsets_, row_offsets_;  // within a block
+  std::int64_t row_stride_ = 0, column_stride_ = 0;         // between blocks
   std::vector<float> scales_;
   std::vector<std::int32_t> sums_;
 };

@@ -1,5 +1,6 @@
 #include "engine/onednn/weight_memory.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "attend/tensor.h"
@@ -20,13 +21,11 @@ std::shared_ptr<std::byte> allocate(std::size_t bytes) {
 
 std::shared_ptr<std::byte> WeightMemory::take(std::size_t bytes) {
   if (bytes >= kLargeBytes) return allocate(bytes);
-  if (used_bytes_ + bytes > chunk_bytes_) {
-    chunk_ = allocate(kChunkBytes);
-    chunk_bytes_ = kChunkBytes;
-    used_bytes_ = 0;
-  }
-  std::shared_ptr<std::byte> memory(chunk_, chunk_.get() + used_bytes_);
-  used_bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  auto chunk =
+      std::ranges::find_if(chunks_, [&](const Chunk& c) { return c.used_bytes + bytes <= kChunkBytes; });
+  if (chunk == chunks_.end()) chunk = chunks_.insert(chunks_.end(), Chunk{allocate(kChunkBytes)});
+  std::shared_ptr<std::byte> memory(chunk->memory, chunk->memory.get() + chunk->used_bytes);
+  chunk->used_bytes += (bytes + kAlignment - 1) / kAlignment * kAlignment;
   return memory;
 }
 

@@ -280,6 +280,13 @@ std::vector<float> WeightLoader::vector(const Node& node, std::string_view role,
   return values;
 }
 
+std::shared_ptr<const std::vector<float>> WeightLoader::computed(
+    const std::string& key, const std::function<std::vector<float>()>& make) {
+  std::shared_ptr<const std::vector<float>>& values = computed_[key];
+  if (values == nullptr) values = std::make_shared<const std::vector<float>>(make());
+  return values;
+}
+
 EmbeddingTable WeightLoader::embedding(const Node& node) {
   const WeightRef* ref = node.weight("weight");
   const TensorInfo& tensor = info(*ref);

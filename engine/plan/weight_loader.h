@@ -70,6 +70,9 @@ class WeightLoader {
   // A vector (bias, norm weight) as f32; `offset` is added to each element.
   std::vector<float> vector(const Node& node, std::string_view role, float offset = 0.0F);
   EmbeddingTable embedding(const Node& node);
+  // What is computed instead of stored: made once for all nodes that name the same `key`.
+  std::shared_ptr<const std::vector<float>> computed(const std::string& key,
+                                                     const std::function<std::vector<float>()>& make);
 
   std::uint64_t packed_bytes() const { return packed_bytes_; }
   const PrecisionBytes& matrix_bytes() const { return matrix_bytes_; }
@@ -92,6 +95,7 @@ class WeightLoader {
   std::function<void(double)> progress_;
   std::map<std::string, DenseSpec, std::less<>> output_matrices_;
   std::map<std::string, std::shared_ptr<const PackedWeights>> packed_;
+  std::map<std::string, std::shared_ptr<const std::vector<float>>> computed_;
   std::uint64_t total_bytes_ = 0;
   std::mutex mutex_;  // of read_bytes_ and the calls of progress_
   std::uint64_t read_bytes_ = 0;

@@ -31,6 +31,7 @@ ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, std::int32_t>> keys) 
       range.begin = end;
     }
   }
+  nodes_.shrink_to_fit();
 }
 
 std::size_t ByteTrie::longest_prefix(std::string_view text) const {

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "attend/error.h"
 #include "loaders/files/json.h"
 #include "loaders/files/message_text.h"
 #include "loaders/tokenizers/python_text.h"
+#include "loaders/tokenizers/token_model.h"
 
 namespace attend {
 namespace {
@@ -48,26 +48,11 @@ std::unique_ptr<MarianTokenizer> MarianTokenizer::load(const std::filesystem::pa
       throw Error("TOK_VOCAB_TYPE", path.string(),
                   "expected an object of token to id, found " + json->describe());
     }
-    IdMap ids;
-    ids.reserve(json->size());
-    std::unordered_set<std::int64_t> seen;
-    seen.reserve(json->size());
-    for (const JsonMember& member : json->members()) {
-      const auto id = member.value.to_int64();
-      if (!id || *id < 0 || *id >= std::numeric_limits<std::int32_t>::max()) {
-        throw Error("TOK_ID_RANGE", fmt::format("{}: {}", path.string(), quote_text(member.key)),
-                    "expected an id from 0 to 2^31 - 2, found " + member.value.describe());
-      }
-      if (!seen.insert(*id).second) {
-        throw Error("TOK_ID_DUPLICATE", fmt::format("{}: {}", path.string(), quote_text(member.key)),
-                    fmt::format("the id {} already belongs to another token", *id));
-      }
-      ids.emplace(member.key, static_cast<std::int32_t>(*id));
-    }
-    return ids;
+    return std::make_shared<const Vocabulary>(read_vocabulary(*json, path.string()));
   };
-  IdMap source_ids = vocabulary("vocab.json");
-  IdMap target_ids = separate_vocabs ? vocabulary("target_vocab.json") : source_ids;
+  std::shared_ptr<const Vocabulary> source_ids = vocabulary("vocab.json");
+  std::shared_ptr<const Vocabulary> target_ids =
+      separate_vocabs ? vocabulary("target_vocab.json") : source_ids;
   return std::unique_ptr<MarianTokenizer>(
       new MarianTokenizer({SentencePieceModel::load(directory / "source.spm"), std::move(source_ids)},
                           {SentencePieceModel::load(directory / "target.spm"), std::move(target_ids)},
@@ -81,17 +66,12 @@ MarianTokenizer::MarianTokenizer(Side source, Side target, bool separate_vocabs,
       separate_vocabs_(separate_vocabs),
       config_(std::move(config)) {
   const std::string& unk = config_.named("unk_token")->content;
-  if (!source_.ids.contains(unk) || !target_.ids.contains(unk)) {
+  if (source_.ids->find(unk) < 0 || target_.ids->find(unk) < 0) {
     throw Error("TOK_UNK_MISSING", where,
                 fmt::format("the vocabulary has no unknown token {}", quote_text(unk)));
   }
   add_special_tokens();
-  tokens_.reserve(target_.ids.size());
-  for (const auto& [token, id] : target_.ids) {
-    tokens_.emplace(id, token);
-    vocab_size_ = std::max(vocab_size_, id + 1);
-  }
-  for (const auto& [token, id] : source_.ids) vocab_size_ = std::max(vocab_size_, id + 1);
+  vocab_size_ = std::max(source_.ids->end_id(), target_.ids->end_id());
   std::vector<std::pair<std::string_view, std::int32_t>> keys;
   for (const auto& [token, id] : added_ids_) {
     keys.emplace_back(token, id);
@@ -108,12 +88,12 @@ MarianTokenizer::MarianTokenizer(Side source, Side target, bool separate_vocabs,
 // Special tokens are added tokens; those that no file numbers follow the vocabulary.
 void MarianTokenizer::add_special_tokens() {
   for (const auto& [id, token] : config_.added_tokens) added_ids_.insert_or_assign(token.content, id);
-  std::size_t next = source_.ids.size();
-  for (const auto& [token, id] : added_ids_) next += source_.ids.contains(token) ? 0 : 1;
+  std::size_t next = source_.ids->size();
+  for (const auto& [token, id] : added_ids_) next += source_.ids->find(token) >= 0 ? 0 : 1;
   for (const std::string& content : config_.all_special_tokens()) {
     if (added_ids_.contains(content)) continue;
-    const auto known = source_.ids.find(content);
-    const std::int32_t id = known != source_.ids.end() ? known->second : static_cast<std::int32_t>(next++);
+    const std::int32_t known = source_.ids->find(content);
+    const std::int32_t id = known >= 0 ? known : static_cast<std::int32_t>(next++);
     AddedToken token;
     token.content = content;
     token.special = true;
@@ -199,10 +179,10 @@ std::vector<std::int32_t> MarianTokenizer::ids_of(const std::vector<std::string>
   for (const std::string& token : tokens) {
     if (const auto added = added_ids_.find(token); added != added_ids_.end()) {
       ids.push_back(added->second);
-    } else if (const auto found = side.ids.find(token); found != side.ids.end()) {
-      ids.push_back(found->second);
+    } else if (const std::int32_t id = side.ids->find(token); id >= 0) {
+      ids.push_back(id);
     } else {
-      ids.push_back(side.ids.at(config_.named("unk_token")->content));
+      ids.push_back(side.ids->find(config_.named("unk_token")->content));
     }
   }
   return ids;
@@ -290,14 +270,14 @@ std::string MarianTokenizer::text_of(std::span<const std::string> tokens) const 
 
 std::optional<std::int32_t> MarianTokenizer::token_to_id(std::string_view token) const {
   if (const auto added = added_ids_.find(token); added != added_ids_.end()) return added->second;
-  if (const auto found = source_.ids.find(token); found != source_.ids.end()) return found->second;
-  return std::nullopt;
+  const std::int32_t id = source_.ids->find(token);
+  return id >= 0 ? std::optional(id) : std::nullopt;
 }
 
 std::optional<std::string> MarianTokenizer::id_to_token(std::int32_t id) const {
   if (const auto added = config_.added_tokens.find(id); added != config_.added_tokens.end())
     return added->second.content;
-  if (const auto found = tokens_.find(id); found != tokens_.end()) return found->second;
+  if (const auto token = target_.ids->token(id)) return std::string(*token);
   // Ids that the vocabulary leaves open are taken from the SentencePiece model.
   const SentencePieceModel& spm = separate_vocabs_ ? target_.spm : source_.spm;
   if (id >= 0 && id < spm.size()) return spm.id_to_piece(id);

@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -18,6 +18,7 @@
 #include "loaders/tokenizers/byte_trie.h"
 #include "loaders/tokenizers/sentencepiece_model.h"
 #include "loaders/tokenizers/tokenizer_config.h"
+#include "loaders/tokenizers/vocabulary.h"
 
 namespace attend {
 
@@ -39,16 +40,10 @@ class MarianTokenizer final : public Tokenizer {
   std::vector<std::string> components() const override;
 
  private:
-  struct StringHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-  };
-  using IdMap = std::unordered_map<std::string, std::int32_t, StringHash, std::equal_to<>>;
-
   // What differs between encoding source and target text.
   struct Side {
     SentencePieceModel spm;
-    IdMap ids;
+    std::shared_ptr<const Vocabulary> ids;  // often of both sides
   };
 
   MarianTokenizer(Side source, Side target, bool separate_vocabs, TokenizerConfig config,
@@ -64,8 +59,7 @@ class MarianTokenizer final : public Tokenizer {
   Side target_;
   bool separate_vocabs_;
   TokenizerConfig config_;
-  std::unordered_map<std::int32_t, std::string> tokens_;  // of the side that is generated
-  IdMap added_ids_;
+  std::map<std::string, std::int32_t, std::less<>> added_ids_;
   ByteTrie added_trie_;
   std::unordered_set<std::int32_t> special_ids_;
   std::unordered_set<std::string> special_tokens_;

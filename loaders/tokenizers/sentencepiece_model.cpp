@@ -48,14 +48,18 @@ SentencePieceModel::SentencePieceModel(SentencePieceProto proto, const std::stri
     : proto_(std::move(proto)),
       normalizer_(proto_.normalizer, proto_.treat_whitespace_as_suffix, trie_of(proto_, true), where),
       denormalizer_(proto_.denormalizer, false, ByteTrie(), where) {
-  matched_.reserve(proto_.pieces.size());
+  proto_.normalizer.precompiled_charsmap = {};  // the normalizer has it in a form of its own
+  const auto reserved = static_cast<std::size_t>(
+      std::ranges::count_if(proto_.pieces, [](const auto& piece) { return is_reserved(piece.type); }));
+  matched_ = PieceIndex(proto_.pieces.size() - reserved);
+  reserved_ = PieceIndex(reserved);
   byte_ids_.assign(256, 0);
   min_score_ = std::numeric_limits<float>::max();
   max_score_ = std::numeric_limits<float>::lowest();
   for (std::size_t id = 0; id < proto_.pieces.size(); ++id) {
     const auto& piece = proto_.pieces[id];
     const auto number = static_cast<std::int32_t>(id);
-    (is_reserved(piece.type) ? reserved_ : matched_).emplace(piece.piece, number);
+    (is_reserved(piece.type) ? reserved_ : matched_).insert(proto_.pieces, number);
     if (piece.type == PieceType::byte)
       byte_ids_[static_cast<std::size_t>(byte_of_piece(piece.piece))] = number;
     if (piece.type == PieceType::normal) {
@@ -77,9 +81,9 @@ SentencePieceModel SentencePieceModel::load(const std::filesystem::path& path) {
 }
 
 std::int32_t SentencePieceModel::piece_to_id(std::string_view piece) const {
-  if (const auto found = reserved_.find(piece); found != reserved_.end()) return found->second;
-  if (const auto found = matched_.find(piece); found != matched_.end()) return found->second;
-  return proto_.unk_id;
+  if (const std::int32_t id = reserved_.find(proto_.pieces, piece); id >= 0) return id;
+  const std::int32_t id = matched_.find(proto_.pieces, piece);
+  return id >= 0 ? id : proto_.unk_id;
 }
 
 std::size_t SentencePieceModel::unit_size(std::string_view text, bool& user_defined) const {

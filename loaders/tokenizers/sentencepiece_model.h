@@ -9,14 +9,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "loaders/tokenizers/byte_trie.h"
+#include "loaders/tokenizers/piece_index.h"
 #include "loaders/tokenizers/sentencepiece_normalizer.h"
 #include "loaders/tokenizers/sentencepiece_proto.h"
 
@@ -67,15 +66,9 @@ class SentencePieceModel {
   }
   float score(std::int32_t id) const { return proto_.pieces[static_cast<std::size_t>(id)].score; }
 
-  struct StringHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-  };
-  using IdMap = std::unordered_map<std::string, std::int32_t, StringHash, std::equal_to<>>;
-
   SentencePieceProto proto_;
-  IdMap matched_;   // normal, user-defined and unused pieces
-  IdMap reserved_;  // control, unknown and byte pieces
+  PieceIndex matched_;   // normal, user-defined and unused pieces
+  PieceIndex reserved_;  // control, unknown and byte pieces, which may be spelled like the others
   std::vector<std::int32_t> byte_ids_;
   ByteTrie trie_;  // of the matched pieces; unigram models only
   float min_score_ = 0.0F;

@@ -7,10 +7,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <unordered_set>
 
 #include "attend/error.h"
 #include "loaders/files/message_text.h"
+#include "loaders/tokenizers/piece_index.h"
 
 namespace attend {
 namespace {
@@ -212,13 +212,12 @@ void read_normalizer_spec(MessageReader reader, Proto::NormalizerSpec& spec) {
 void check_pieces(Proto& model, const MessageReader& reader) {
   if (model.pieces.empty()) reader.fail("the model has no pieces");
   // Reserved pieces (control, unknown, byte) may be spelled like a normal one.
-  std::array<std::unordered_set<std::string_view>, 2> seen;
-  seen[0].reserve(model.pieces.size());
+  std::array<PieceIndex, 2> seen{PieceIndex(model.pieces.size()), PieceIndex(model.pieces.size())};
   std::array<bool, 256> byte_found{};
   std::int32_t unknown = -1;
   for (std::size_t id = 0; id < model.pieces.size(); ++id) {
     const Proto::Piece& piece = model.pieces[id];
-    if (!seen[is_reserved(piece.type) ? 1 : 0].insert(piece.piece).second) {
+    if (!seen[is_reserved(piece.type) ? 1 : 0].insert(model.pieces, static_cast<std::int32_t>(id))) {
       reader.fail(fmt::format("piece {} repeats an earlier one (\"{}\")", id, piece.piece));
     }
     if (piece.type == Proto::PieceType::unknown) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <queue>
+#include <unordered_map>
 #include <utility>
 
 #include "loaders/tokenizers/sentencepiece_model.h"
@@ -101,10 +102,10 @@ std::vector<SentencePieceModel::Segment> SentencePieceModel::segment_bpe(std::st
     const Symbol& second = symbols[static_cast<std::size_t>(right)];
     if (first.frozen || second.frozen) return;
     const std::string_view merged = text_of(first.begin, second.end);
-    const auto found = matched_.find(merged);
-    if (found == matched_.end()) return;
-    merges.push({score(found->second), left, right, second.end - first.begin});
-    if (type(found->second) == PieceType::unused) split_of_unused[merged] = first.end - first.begin;
+    const std::int32_t id = matched_.find(proto_.pieces, merged);
+    if (id < 0) return;
+    merges.push({score(id), left, right, second.end - first.begin});
+    if (type(id) == PieceType::unused) split_of_unused[merged] = first.end - first.begin;
   };
   for (std::size_t right = 1; right < symbols.size(); ++right) {
     consider(static_cast<std::int32_t>(right) - 1, static_cast<std::int32_t>(right));

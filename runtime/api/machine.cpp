@@ -1,5 +1,6 @@
 #include "runtime/api/machine.h"
 
+#include <malloc.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -47,6 +48,12 @@ std::uint64_t available_memory_bytes() {
     available = std::min(available, limit > used ? limit - used : 0);
   }
   return available;
+}
+
+void return_freed_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 }  // namespace attend

@@ -42,15 +42,29 @@ double now_ms() {
 // region, and while the pools together have more threads than there are processors, waiting threads sleep
 // instead of spinning, at every one of a token's regions. The pool of this thread ends with it, and the
 // scheduler's is the only one.
-std::shared_ptr<const CompiledModel> compile(LoadedModel loaded, Precision precision, DType cached,
-                                             int threads, const std::function<void(double)>& progress) {
-  return std::async(std::launch::async,
-                    [&] {
-                      omp_set_num_threads(threads);
-                      return std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights,
-                                                                   precision, cached, progress);
-                    })
-      .get();
+//
+// The calling thread reads the tokenizer meanwhile. Its errors come first, as they would one after the other.
+void compile(LoadedModel& loaded, Precision precision, DType cached, int threads,
+             const std::function<void(double)>& progress, std::shared_ptr<const CompiledModel>& compiled,
+             std::shared_ptr<const Tokenizer>& tokenizer) {
+  std::atomic<bool> abandoned = false;
+  const auto go_on = [&](double done) {
+    if (abandoned) throw internal_error("load", "abandoned");  // seen by nobody
+    if (progress) progress(done);
+  };
+  auto packing = std::async(std::launch::async, [&] {
+    omp_set_num_threads(threads);
+    return std::make_shared<const CompiledModel>(std::move(loaded.def), *loaded.weights, precision, cached,
+                                                 go_on);
+  });
+  try {
+    tokenizer = loaded.tokenizer_source.load();
+  } catch (...) {
+    abandoned = true;
+    packing.wait();
+    throw;
+  }
+  compiled = packing.get();
 }
 
 bool blank(const std::string& text) {
@@ -296,7 +310,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   const double begin = now_ms();
   const Precision precision = parse_precision(options.dtype);
   const DType cached = parse_kv_dtype(options.kv_dtype);
-  LoadedModel loaded = load_model(directory);
+  LoadedModel loaded = load_definition(directory);
   const std::uint64_t memory =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : available_memory_bytes();
   check_memory(loaded.def, *loaded.weights, precision, memory);
@@ -306,9 +320,10 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
   ModelInfo& info = impl->info;
   info.parameters = weight_elements(loaded.def);
   for (const TensorInfo* tensor : loaded.weights->tensors()) info.weights_file_bytes += tensor->size_bytes();
-  impl->tokenizer = loaded.tokenizer;
   info.threads = options.threads > 0 ? options.threads : usable_processors();
-  impl->compiled = compile(std::move(loaded), precision, cached, info.threads, options.progress);
+  compile(loaded, precision, cached, info.threads, options.progress, impl->compiled, impl->tokenizer);
+  loaded.weights.reset();
+  return_freed_memory();
   const ModelDef& def = impl->compiled->def();
   info.architecture = def.architecture;
   info.model_type = def.model_type;

@@ -181,6 +181,39 @@ TEST_CASE("ids_only gives the ids without tokens and offsets") {
   CHECK(ids.overflowing.size() == full.overflowing.size());
 }
 
+TEST_CASE("An added token whose normalized content is empty matches everywhere, the end too") {
+  // The ids are those of the reference (tokenizers 0.23.3). Matches show where white space is stripped.
+  const auto load_with = [](bool lstrip, bool rstrip) {
+    nlohmann::json tokenizer = nlohmann::json::parse(R"({
+      "version": "1.0", "truncation": null, "padding": null,
+      "added_tokens": [{"id": 4, "content": "x", "single_word": false, "normalized": true, "special": false}],
+      "normalizer": {"type": "Replace", "pattern": {"String": "x"}, "content": ""}, "pre_tokenizer": null,
+      "post_processor": null, "decoder": {"type": "Fuse"},
+      "model": {"type": "BPE", "vocab": {"[UNK]": 0, "a": 1, "b": 2, " ": 3}, "merges": [],
+                "unk_token": "[UNK]"}})");
+    tokenizer["added_tokens"][0]["lstrip"] = lstrip;
+    tokenizer["added_tokens"][0]["rstrip"] = rstrip;
+    const TemporaryDirectory directory;
+    directory.write("tokenizer.json", tokenizer.dump());
+    return attend::load_tokenizer_json(directory.path());
+  };
+  using Ids = std::vector<std::int32_t>;
+  const auto left = load_with(true, false);
+  CHECK(left->encode("a ").ids == Ids{1, 4});  // at the end of the text alone
+  CHECK(left->encode("a  ").ids == Ids{1, 4, 4});
+  CHECK(left->encode("a b ").ids == Ids{1, 4, 2, 4});
+  CHECK(left->encode("ax ").ids == Ids{1, 4});
+  CHECK(left->encode("ab").ids == Ids{1, 2});
+  const auto right = load_with(false, true);
+  CHECK(right->encode("a ").ids == Ids{1, 4});
+  CHECK(right->encode(" a").ids == Ids{4, 1});
+  CHECK(right->encode("a  ").ids == Ids{1, 4, 4});
+  const auto both = load_with(true, true);
+  CHECK(both->encode("a  ").ids == Ids{1, 4});
+  const auto neither = load_with(false, false);
+  CHECK(neither->encode("a b ").ids == Ids{1, 3, 2, 3});
+}
+
 TEST_CASE("Text that is not UTF-8 is refused with the offset") {
   const auto tokenizer = attend::load_tokenizer(golden_folder() / "words");
   for (const std::string bad :
