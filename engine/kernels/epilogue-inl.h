@@ -15,6 +15,7 @@
 
 #include "engine/kernels/activation-inl.h"
 #include "engine/kernels/epilogue.h"
+#include "engine/kernels/narrow-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,6 +38,15 @@ HWY_INLINE void store_some(D d, V value, std::int64_t count, float* to) {
   if (count >= static_cast<std::int64_t>(hn::Lanes(d))) return hn::StoreU(value, d, to);
   HWY_ALIGN float buffer[hn::MaxLanes(d)];
   hn::Store(value, d, buffer);
+  if (count > 0) std::copy_n(buffer, count, to);
+}
+
+template <class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE void store_some(D d, V value, std::int64_t count, std::uint16_t* to) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  if (count >= static_cast<std::int64_t>(hn::Lanes(d))) return store_bf16(d, value, to);
+  HWY_ALIGN std::uint16_t buffer[hn::MaxLanes(d)];
+  store_bf16(d, value, buffer);
   if (count > 0) std::copy_n(buffer, count, to);
 }
 
@@ -77,11 +87,13 @@ class Scaling {
 };
 
 // The rest of it, for `count` outputs at `place` of y: the activation, and what the matrix is combined with.
-template <Act kAct, class D, class V = hwy::HWY_NAMESPACE::Vec<D>>
-HWY_INLINE void combine(D d, V value, const Epilogue& how, std::int64_t place, std::int64_t count, float* y) {
+template <Act kAct, class D, class Y, class V = hwy::HWY_NAMESPACE::Vec<D>>
+HWY_INLINE void combine(D d, V value, const Epilogue& how, std::int64_t place, std::int64_t count, Y* y) {
   namespace hn = hwy::HWY_NAMESPACE;
   value = apply_act(d, kAct, value);
-  if (how.combine == DenseSpec::add) value = hn::Add(value, load_some(d, y + place, count));
+  if constexpr (std::is_same_v<Y, float>) {
+    if (how.combine == DenseSpec::add) value = hn::Add(value, load_some(d, y + place, count));
+  }
   if (how.combine == DenseSpec::multiply) value = hn::Mul(value, load_some(d, how.other + place, count));
   store_some(d, value, count, y + place);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "attend/dtype.h"
 #include "engine/graph/attributes.h"
 #include "engine/onednn/dense.h"
 
@@ -18,7 +19,8 @@ struct Epilogue {
   std::int32_t zero = 0;                      // what 0 was quantised to
   Act act = Act::none;
   DenseSpec::Combine combine = DenseSpec::none;
-  const float* other = nullptr;  // [rows, width], to multiply with
+  const float* other = nullptr;    // [rows, width], to multiply with
+  DType destination = DType::f32;  // of y: or bf16, rounded to the nearest
 };
 
 }  // namespace attend

@@ -104,7 +104,6 @@ void write_values(const Run& run, std::int64_t width, std::int64_t value_stride,
 
 // The second token of a word finds the first one there.
 void write_values(const Run& run, std::int64_t width, std::int64_t value_stride, std::uint16_t* values) {
-  const D d;
   const hn::RebindToUnsigned<D> du;
   const hn::Rebind<std::uint16_t, D> du16;
   HWY_ALIGN float buffer[16];

@@ -143,9 +143,9 @@ void tile(const std::byte* w, const std::byte* x, std::int64_t x_stride, std::in
 }
 
 // The lines are there when the tile is done.
-HWY_INLINE void prefetch_to_write(const float* y, std::int64_t count) {
-  constexpr std::int64_t kLine = 16;
-  for (std::int64_t i = 0; i < count; i += kLine) __builtin_prefetch(y + i, 1);
+HWY_INLINE void prefetch_to_write(const std::byte* y, std::int64_t bytes) {
+  constexpr std::int64_t kLine = 64;
+  for (std::int64_t i = 0; i < bytes; i += kLine) __builtin_prefetch(y + i, 1);
 }
 
 template <class Kind, bool kFetches>
@@ -162,9 +162,9 @@ void tile_of(std::int64_t rows, const std::byte* w, const std::byte* x, std::int
   }
 }
 
-// Rows of scaled sums on to y; `y` is where the first of these outputs belongs, rows `width` floats apart.
-void combine_rows(const TileEnd& tile, std::int64_t rows, std::int64_t first_row, std::int64_t width,
-                  float* y) {
+// Rows of scaled sums on to y, [rows, width], from its row `first_row` on.
+template <class Y>
+void combine_rows(const TileEnd& tile, std::int64_t rows, std::int64_t first_row, std::int64_t width, Y* y) {
   const D d;
   with_act(tile.how->act, [&]<Act act>() HWY_ATTR {
     for (std::int64_t i = 0; i < tile.count; i += kLanes) {
@@ -179,16 +179,17 @@ void combine_rows(const TileEnd& tile, std::int64_t rows, std::int64_t first_row
 // The product of one block of outputs and `rows` rows from `first_row` on; `sums` has room for [rows, block].
 template <class Kind>
 void block_of(const PackedMatrix& weights, std::int64_t block, const void* x, std::int64_t first_row,
-              std::int64_t rows, const Epilogue& how, float* sums, float* y) {
+              std::int64_t rows, const Epilogue& how, float* sums, void* y) {
   const std::byte* w = weights.data + block * weights.block_bytes;
   const std::int64_t x_stride = weights.in * static_cast<std::int64_t>(size_bytes(weights.dtype));
   const std::byte* from = static_cast<const std::byte*>(x) + first_row * x_stride;
+  const auto y_width = static_cast<std::int64_t>(size_bytes(how.destination));
   const std::int64_t groups = x_stride / 4;
   const std::int64_t tiles = (rows + kTileRows - 1) / kTileRows;
   TileEnd tile{.how = &how, .first = block * kBlock, .count = std::min(kBlock, weights.out - block * kBlock)};
   // Straight to their place, where nothing but the scaling follows.
   const bool straight = groups <= kChunkGroups && tile.count == kBlock && how.act == Act::none &&
-                        how.combine == DenseSpec::none;
+                        how.combine == DenseSpec::none && how.destination == DType::f32;
   if (straight) tile.stride = weights.out;
   for (std::int64_t g = 0; g < groups; g += kChunkGroups) {
     tile.adds = g != 0;
@@ -196,21 +197,26 @@ void block_of(const PackedMatrix& weights, std::int64_t block, const void* x, st
     for (std::int64_t t = 0; t < tiles; ++t) {
       // Tiles of equal height: 8 rows are 4 and 4.
       const std::int64_t begin = t * rows / tiles, end = (t + 1) * rows / tiles;
-      float* to = y + (first_row + begin) * weights.out + tile.first;
+      std::byte* to = static_cast<std::byte*>(y) + ((first_row + begin) * weights.out + tile.first) * y_width;
       for (std::int64_t r = 0; tile.last && r < end - begin; ++r)
-        prefetch_to_write(to + r * weights.out, tile.count);
-      tile.to = straight ? to : sums + begin * kBlock;
+        prefetch_to_write(to + r * weights.out * y_width, tile.count * y_width);
+      tile.to = straight ? reinterpret_cast<float*>(to) : sums + begin * kBlock;
       if (Kind::kInteger) tile.row_scales = how.row_scales + first_row + begin;
       (t == 0 ? tile_of<Kind, true> : tile_of<Kind, false>)(end - begin, w + g * kGroupBytes,
                                                             from + begin * x_stride + g * 4, x_stride,
                                                             std::min(kChunkGroups, groups - g), tile);
-      if (tile.last && !straight) combine_rows(tile, end - begin, first_row + begin, weights.out, y);
+      if (!tile.last || straight) continue;
+      if (how.destination == DType::bf16) {
+        combine_rows(tile, end - begin, first_row + begin, weights.out, static_cast<std::uint16_t*>(y));
+      } else {
+        combine_rows(tile, end - begin, first_row + begin, weights.out, static_cast<float*>(y));
+      }
     }
   }
 }
 
 void multiply_block(const PackedMatrix& weights, std::int64_t block, const void* x, std::int64_t first_row,
-                    std::int64_t rows, const Epilogue& how, float* sums, float* y) {
+                    std::int64_t rows, const Epilogue& how, float* sums, void* y) {
   if constexpr (kVectors != 0) {
     auto* run = block_of<Single>;
 #if HWY_TARGET == HWY_AVX3
@@ -271,7 +277,7 @@ const char* product_kernel(const PackedMatrix& weights) {
   return fits ? HWY_DYNAMIC_DISPATCH(kernel_name)(weights.dtype) : nullptr;
 }
 
-void multiply(const PackedMatrix& weights, const void* x, std::int64_t rows, const Epilogue& how, float* y) {
+void multiply(const PackedMatrix& weights, const void* x, std::int64_t rows, const Epilogue& how, void* y) {
   const std::int64_t blocks = (weights.out + weights.block_outputs - 1) / weights.block_outputs;
   const std::int64_t panels = panels_of(rows, blocks);
   const std::int64_t read_bytes = blocks * weights.block_bytes * ((rows + 3) / 4);

@@ -37,7 +37,7 @@ constexpr std::int64_t kChunkGroups = 512;
 const char* product_kernel(const PackedMatrix& weights);
 
 // x is [rows, in], contiguous, in the type of the weights (8 bits: unsigned, how.row_scales and how.zero tell
-// what they stand for); y is [rows, out]. On all OpenMP threads.
-void multiply(const PackedMatrix& weights, const void* x, std::int64_t rows, const Epilogue& how, float* y);
+// what they stand for); y is [rows, out], of how.destination. On all OpenMP threads.
+void multiply(const PackedMatrix& weights, const void* x, std::int64_t rows, const Epilogue& how, void* y);
 
 }  // namespace attend

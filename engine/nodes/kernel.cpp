@@ -14,7 +14,7 @@ std::int64_t RunContext::rows(Rows kind) const {
   return 0;
 }
 
-void RunContext::dense(const DenseLayer& layer, int step, std::int64_t rows, const float* x, float* y,
+void RunContext::dense(const DenseLayer& layer, int step, std::int64_t rows, const void* x, void* y,
                        bool accumulate, const float* other) {
   const StepTimer timer(profiler, step, rows);
   const int spec = accumulate ? layer.spec_add : layer.spec;

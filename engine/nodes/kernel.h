@@ -40,7 +40,8 @@ class RunContext {
   // Room for `rows` rows of `width`, padded to the products' row bucket.
   float* scratch_rows(std::int64_t rows, std::int64_t width) { return scratch(bucket_rows(rows) * width); }
   // y = layer(x) with `rows` rows, or y += layer(x) with `accumulate`; timed as `step`.
-  void dense(const DenseLayer& layer, int step, std::int64_t rows, const float* x, float* y,
+  // x and y are of the types that the layer's spec says.
+  void dense(const DenseLayer& layer, int step, std::int64_t rows, const void* x, void* y,
              bool accumulate = false, const float* other = nullptr);
   // The table of the rotation with this id, computed once per step.
   virtual RopeTable rope(int id) = 0;

@@ -49,6 +49,7 @@ class FeedForwardKernel final : public NodeKernel {
     }
     up_step_ = context.dense_step("up", up_, width, op.hidden);
     down_ = context.weights.dense(node, {"down"}, op.hidden, Act::none);
+    context.weights.hand_over(up_, down_);
     down_step_ = context.dense_step("down", down_, op.hidden, width);
   }
 

@@ -151,8 +151,8 @@ const std::string& DenseLibrary::implementation(int spec) const {
   return impl_->entries[static_cast<std::size_t>(spec)].implementation;
 }
 
-DType DenseLibrary::weights(int spec) const {
-  return impl_->entries[static_cast<std::size_t>(spec)].spec.weights;
+const DenseSpec& DenseLibrary::spec(int spec) const {
+  return impl_->entries[static_cast<std::size_t>(spec)].spec;
 }
 
 bool DenseLibrary::prefers(DType weights, std::int64_t in, std::int64_t out) const {
@@ -197,13 +197,13 @@ struct DenseExecutor::Impl {
   explicit Impl(const DenseLibrary::Impl* lib)
       : library(lib), stream(lib->engine), prepared(lib->entries.size()) {}
 
-  void run(int id, const BlockedWeights& weights, const float* bias, std::int64_t rows, const float* src,
-           float* dst, const float* other);
+  void run(int id, const BlockedWeights& weights, const float* bias, std::int64_t rows, const void* src,
+           void* dst, const float* other);
   // The source in the precision of the weights; of 8 bits, with its scales.
-  const void* narrowed(const DenseLibrary::Impl::Entry& entry, std::int64_t rows, const float* src,
+  const void* narrowed(const DenseLibrary::Impl::Entry& entry, std::int64_t rows, const void* src,
                        Epilogue& how);
   void run_primitive(int id, const BlockedWeights& weights, std::int64_t rows, const void* source,
-                     const Epilogue& how, float* dst);
+                     const Epilogue& how, void* dst);
   void execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights, const Epilogue& how);
   Prepared& get(int spec_id, std::int64_t rows);
   std::int64_t rows_at_once(int spec, std::int64_t rows) const;
@@ -214,12 +214,17 @@ DenseExecutor::DenseExecutor(const DenseLibrary& library)
 DenseExecutor::~DenseExecutor() = default;
 
 void DenseExecutor::run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows,
-                        const float* src, float* dst, const float* other) {
+                        const void* src, void* dst, const float* other) {
   const DenseSpec& s = impl_->library->entries[static_cast<std::size_t>(spec)].spec;
   const std::int64_t step = impl_->rows_at_once(spec, rows);
+  const std::size_t src_bytes = static_cast<std::size_t>(s.in) * size_bytes(s.source);
+  const std::size_t dst_bytes = static_cast<std::size_t>(s.out) * size_bytes(s.destination);
   for (std::int64_t first = 0; first < rows; first += step) {
+    const auto at = static_cast<std::size_t>(first);
     impl_->run(spec, static_cast<const BlockedWeights&>(weights), bias, std::min(step, rows - first),
-               src + first * s.in, dst + first * s.out, other == nullptr ? nullptr : other + first * s.out);
+               static_cast<const std::byte*>(src) + at * src_bytes,
+               static_cast<std::byte*>(dst) + at * dst_bytes,
+               other == nullptr ? nullptr : other + first * s.out);
   }
 }
 
@@ -254,19 +259,20 @@ DenseExecutor::Impl::Prepared& DenseExecutor::Impl::get(int spec_id, std::int64_
     };
     return buckets
         .emplace(rows, Prepared{dnnl::primitive(p.description), memory(p.source), memory(p.bias),
-                                memory(p.destination), memory(p.destination), memory(p.scratchpad),
+                                memory(p.destination), memory(p.other), memory(p.scratchpad),
                                 p.implementation, p.destination.get_size(), p.scratchpad.get_size()})
         .first->second;
   });
 }
 
 void DenseExecutor::Impl::run(int id, const BlockedWeights& weights, const float* bias, std::int64_t rows,
-                              const float* src, float* dst, const float* other) {
+                              const void* src, void* dst, const float* other) {
   const DenseLibrary::Impl::Entry& entry = library->entries[static_cast<std::size_t>(id)];
   Epilogue how{.bias = entry.spec.bias ? bias : nullptr,
                .act = entry.spec.act,
                .combine = entry.spec.combine,
-               .other = other};
+               .other = other,
+               .destination = entry.spec.destination};
   if (entry.spec.weights == DType::i8) {
     how.weight_scales = weights.scales();
     how.weight_sums = weights.sums();
@@ -280,27 +286,28 @@ void DenseExecutor::Impl::run(int id, const BlockedWeights& weights, const float
 }
 
 const void* DenseExecutor::Impl::narrowed(const DenseLibrary::Impl::Entry& entry, std::int64_t rows,
-                                          const float* src, Epilogue& how) {
+                                          const void* src, Epilogue& how) {
   const DenseSpec& spec = entry.spec;
-  if (spec.weights == DType::f32) return src;
+  if (spec.weights == spec.source) return src;
+  const auto* exact = static_cast<const float*>(src);
   // Primitives read whole buckets.
   std::byte* to =
       narrow.at_least(static_cast<std::size_t>(bucket_rows(rows) * spec.in) * size_bytes(spec.weights));
   if (spec.weights == DType::bf16) {
-    round_to_bf16(src, rows * spec.in, reinterpret_cast<std::uint16_t*>(to));
+    round_to_bf16(exact, rows * spec.in, reinterpret_cast<std::uint16_t*>(to));
     return to;
   }
   const int levels = source_levels(entry.implementation);
   auto* scales =
       reinterpret_cast<float*>(row_scales.at_least(static_cast<std::size_t>(rows) * sizeof(float)));
-  quantize_rows(src, rows, spec.in, levels, reinterpret_cast<std::uint8_t*>(to), scales);
+  quantize_rows(exact, rows, spec.in, levels, reinterpret_cast<std::uint8_t*>(to), scales);
   how.row_scales = scales;
   how.zero = levels + 1;
   return to;
 }
 
 void DenseExecutor::Impl::run_primitive(int id, const BlockedWeights& weights, std::int64_t rows,
-                                        const void* source, const Epilogue& how, float* dst) {
+                                        const void* source, const Epilogue& how, void* dst) {
   const DenseSpec& spec = library->entries[static_cast<std::size_t>(id)].spec;
   const bool integer = spec.weights == DType::i8;
   Prepared& product = get(id, bucket_rows(rows));
@@ -310,7 +317,7 @@ void DenseExecutor::Impl::run_primitive(int id, const BlockedWeights& weights, s
   product.source.set_data_handle(const_cast<void*>(source));
   product.destination.set_data_handle(to);
   execute(spec, product, weights, integer ? Epilogue() : how);
-  if (integer) dequantize_rows(to, rows, spec.out, how, dst);
+  if (integer) dequantize_rows(to, rows, spec.out, how, static_cast<float*>(dst));
 }
 
 void DenseExecutor::Impl::execute(const DenseSpec& spec, Prepared& product, const BlockedWeights& weights,

@@ -34,6 +34,10 @@ struct DenseSpec {
   // f32; bf16: the source is rounded to bf16 too, sums are f32; i8: dynamic quantisation, see
   // engine/kernels/quantize.h.
   DType weights = DType::f32;
+  // The types of the rows that are read and written: f32, or bf16 where the weights are, so that what one
+  // product hands to the next is rounded once and moved by halves. Not with `add`.
+  DType source = DType::f32;
+  DType destination = DType::f32;
   bool operator==(const DenseSpec&) const = default;
 };
 
@@ -71,8 +75,9 @@ class DenseLibrary {
   std::shared_ptr<const PackedWeights> pack(int spec, const RowSource& source);
   // oneDNN's name of the implementation: "brgemm:avx2".
   const std::string& implementation(int spec) const;
+  const DenseSpec& spec(int spec) const;
   // The precision of its weights.
-  DType weights(int spec) const;
+  DType weights(int spec) const { return this->spec(spec).weights; }
   // Whether products of this shape are better computed with such weights than with f32: for bf16, whether
   // this machine has instructions for it that are not slower (on some Xeons they are), which is measured
   // once.
@@ -92,10 +97,10 @@ class DenseExecutor {
   DenseExecutor(const DenseExecutor&) = delete;
   DenseExecutor& operator=(const DenseExecutor&) = delete;
 
-  // src [rows, in], dst [rows, out], other [rows, out] or null, all contiguous with room for
-  // bucket_rows(rows).
-  void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const float* src,
-           float* dst, const float* other = nullptr);
+  // src [rows, in] and dst [rows, out] of the spec's types, other [rows, out] of f32 or null, all contiguous
+  // with room for bucket_rows(rows).
+  void run(int spec, const PackedWeights& weights, const float* bias, std::int64_t rows, const void* src,
+           void* dst, const float* other = nullptr);
   // oneDNN's name of what runs this many rows, which must have run before.
   const std::string& implementation(int spec, std::int64_t rows) const;
 

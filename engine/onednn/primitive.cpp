@@ -7,14 +7,14 @@ using Desc = dnnl::memory::desc;
 using DataType = dnnl::memory::data_type;
 using Tag = dnnl::memory::format_tag;
 
-dnnl::post_ops make_post_ops(const DenseSpec& spec, const Desc& dst) {
+dnnl::post_ops make_post_ops(const DenseSpec& spec, const Desc& other) {
   dnnl::post_ops ops;
   if (spec.act != Act::none) {
     const auto [algorithm, alpha] = onednn_activation(spec.act);
     ops.append_eltwise(algorithm, alpha, 0.0F);
   }
   if (spec.combine == DenseSpec::add) ops.append_sum(1.0F);
-  if (spec.combine == DenseSpec::multiply) ops.append_binary(dnnl::algorithm::binary_mul, dst);
+  if (spec.combine == DenseSpec::multiply) ops.append_binary(dnnl::algorithm::binary_mul, other);
   return ops;
 }
 
@@ -55,10 +55,12 @@ ProductPrimitive make_product(const dnnl::engine& engine, const DenseSpec& spec,
   ProductPrimitive product;
   product.flavour = flavour;
   product.source = Desc({rows, spec.in}, source_type(spec.weights), Tag::ab);
-  product.destination = Desc({rows, spec.out}, integer ? DataType::s32 : DataType::f32, Tag::ab);
+  product.destination =
+      Desc({rows, spec.out}, integer ? DataType::s32 : onednn_type(spec.destination), Tag::ab);
+  product.other = Desc({rows, spec.out}, DataType::f32, Tag::ab);
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (!integer) attr.set_post_ops(make_post_ops(spec, product.destination));
+  if (!integer) attr.set_post_ops(make_post_ops(spec, product.other));
   const bool bias = spec.bias && !integer;
   const auto fill = [&](const auto& pd) {
     product.description = pd;

@@ -22,7 +22,7 @@ constexpr std::int64_t kLayoutRows = 256;
 struct ProductPrimitive {
   Flavour flavour = Flavour::inner_product;
   dnnl::primitive_desc description;
-  dnnl::memory::desc source, weights, bias, destination, scratchpad;
+  dnnl::memory::desc source, weights, bias, destination, other, scratchpad;
   std::string implementation;
 };
 

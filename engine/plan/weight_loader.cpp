@@ -269,6 +269,20 @@ DenseLayer WeightLoader::dense(const Node& node, const std::vector<std::string>&
   return layer;
 }
 
+void WeightLoader::hand_over(DenseLayer& first, DenseLayer& second) {
+  if (library_.weights(first.spec) != DType::bf16 || library_.weights(second.spec) != DType::bf16) return;
+  const auto variant = [&](int& id, DType DenseSpec::*rows) {
+    if (id < 0) return;
+    DenseSpec spec = library_.spec(id);
+    spec.*rows = DType::bf16;
+    id = library_.add(spec, id);
+  };
+  variant(first.spec, &DenseSpec::destination);
+  first.spec_add = -1;
+  variant(second.spec, &DenseSpec::source);
+  variant(second.spec_add, &DenseSpec::source);
+}
+
 std::vector<float> WeightLoader::vector(const Node& node, std::string_view role, float offset) {
   const WeightRef* ref = node.weight(role);
   const TensorInfo& tensor = info(*ref);

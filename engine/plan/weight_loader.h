@@ -67,6 +67,8 @@ class WeightLoader {
   // The rows of `roles` one under another, as one product: {"q", "k", "v"} or {""} for a plain linear.
   DenseLayer dense(const Node& node, const std::vector<std::string>& roles, std::int64_t in, Act act,
                    DenseSpec::Combine combine = DenseSpec::none);
+  // Lets `first` write its rows in the precision in which `second`, which alone reads them, computes.
+  void hand_over(DenseLayer& first, DenseLayer& second);
   // A vector (bias, norm weight) as f32; `offset` is added to each element.
   std::vector<float> vector(const Node& node, std::string_view role, float offset = 0.0F);
   EmbeddingTable embedding(const Node& node);

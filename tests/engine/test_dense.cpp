@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "attend/error.h"
+#include "engine/kernels/quantize.h"
 #include "engine/onednn/dense.h"
 #include "tests/support/naive.h"
 
@@ -146,6 +147,40 @@ TEST_CASE("a row's bits do not depend on its batch, whatever follows the product
     INFO("rows " << rows << ", " << product.library.implementation(product.id));
     CHECK(std::memcmp(part.data(), all.data() + (20 - rows) * out, part.size() * sizeof(float)) == 0);
   }
+}
+
+TEST_CASE("rows handed over in bf16 are those of f32, rounded once", "[dense]") {
+  const auto act = GENERATE(Act::none, Act::gelu);
+  const auto combine = GENERATE(DenseSpec::none, DenseSpec::multiply);
+  const std::int64_t in = GENERATE(64, 1100), out = GENERATE(192, 70);
+  DenseLibrary probe;
+  if (!has_precision(probe, DType::bf16)) SKIP("oneDNN has no such product on this processor");
+  Product product(
+      {.in = in, .out = out, .bias = true, .act = act, .combine = combine, .weights = DType::bf16});
+  constexpr std::int64_t kRows = 9;
+  const std::vector<float> exact = product.run(kRows);
+  std::vector<std::uint16_t> rounded(exact.size());
+  round_to_bf16(exact.data(), static_cast<std::int64_t>(exact.size()), rounded.data());
+
+  DenseSpec spec = product.spec;
+  spec.destination = DType::bf16;
+  const int writes = product.library.add(spec, product.id);
+  spec = product.spec;
+  spec.source = DType::bf16;
+  const int reads = product.library.add(spec, product.id);
+  DenseExecutor executor(product.library);
+  const auto room = static_cast<std::size_t>(bucket_rows(kRows));
+  std::vector<std::uint16_t> narrow(room * static_cast<std::size_t>(out));
+  executor.run(writes, *product.packed, product.bias.data(), kRows, product.x.data(), narrow.data(),
+               product.other.data());
+  CHECK(std::memcmp(narrow.data(), rounded.data(), rounded.size() * 2) == 0);
+
+  std::vector<std::uint16_t> source(room * static_cast<std::size_t>(in));
+  round_to_bf16(product.x.data(), kRows * in, source.data());
+  std::vector<float> y(room * static_cast<std::size_t>(out));
+  executor.run(reads, *product.packed, product.bias.data(), kRows, source.data(), y.data(),
+               product.other.data());
+  CHECK(std::memcmp(y.data(), exact.data(), exact.size() * sizeof(float)) == 0);
 }
 
 TEST_CASE("rows gathered from packed weights are the rows that were packed", "[dense]") {
