@@ -5,6 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -122,7 +123,8 @@ TEST_CASE("product: sums of 8 bits are exact, whatever follows them", "[product]
   std::vector<float> expected = other;
   dequantize_rows(sums.data(), rows, out, how, expected.data());
   for (std::size_t i = 0; i < y.size(); ++i) {
-    INFO("output " << i << " of " << rows << " x " << out << ", act " << static_cast<int>(act) << ", combine " << static_cast<int>(combine));
+    INFO("output " << i << " of " << rows << " x " << out << ", act " << static_cast<int>(act) << ", combine "
+                   << static_cast<int>(combine));
     REQUIRE(bits(y[i]) == bits(expected[i]));
   }
 }
@@ -145,7 +147,8 @@ TEST_CASE("product: the kernel computes every number of rows where it knows oneD
   DenseLibrary library;
   const int id = library.add({.in = in, .out = 192, .bias = true});
   const std::string name = library.implementation(id);
-  if ((hwy::SupportedTargets() & HWY_AVX3) == 0) SKIP("which layouts are known is checked for AVX-512");
+  if ((hwy::SupportedTargets() & HWY_AVX3) == 0 || std::getenv("ONEDNN_MAX_CPU_ISA") != nullptr)
+    SKIP("which layouts are known is checked for AVX-512");
   CHECK(name == "attend:avx512");
   DenseExecutor executor(library);
   CHECK(executor.implementation(id, 1) == name);
