@@ -1,5 +1,6 @@
 // Matrix products with packed weights: y[M, out] = act(x[M, in] W^T + b), optionally added to or multiplied
-// with another matrix. Each runs on the oneDNN primitive that this machine does best.
+// with another matrix. Each runs on attend's own kernel or on the oneDNN primitive that this machine does
+// best.
 //
 // Weights are packed once, in the layout that the primitive asks for, and one layout serves every M. Rows
 // come out bit-identical whatever M, their position and the number of threads: a row's result never depends
